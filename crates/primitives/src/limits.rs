@@ -1,0 +1,40 @@
+//! Bounds on everything that a stranger can grow, each with its reason. Chain, workers and clients
+//! read them from here, so that no two of them disagree about what is too large.
+
+/// Bytes of Wasm in one uploaded contract. Larger than any contract seen in the field (the largest
+/// published Phat contracts have about 1.3 MB) and small enough that a few fit into a block.
+pub const MAX_CODE_LEN: u32 = 2 * 1024 * 1024;
+/// Bytes of one command's payload, and of constructor arguments. The reference caps a transaction's
+/// input at the size of a block; 256 KiB leaves room for many commands in each.
+pub const MAX_PAYLOAD_LEN: u32 = 256 * 1024;
+/// Bytes of the salt of an instantiation: it only has to be unique.
+pub const MAX_SALT_LEN: u32 = 64;
+/// Ordered messages in one block. What does not fit is refused and can be sent again, so a worker
+/// never has to apply more than this at once.
+pub const MAX_MESSAGES_PER_BLOCK: u32 = 1_024;
+/// SCALE bytes of the ordered messages of one block: the workers fetch them as one value.
+pub const MAX_OUTBOUND_LEN: u32 = 4 * 1024 * 1024;
+/// Workers in one cluster: clients read the list as one value, and every worker gets a key message.
+pub const MAX_CLUSTER_WORKERS: u32 = 256;
+/// Contracts in one cluster: clients read the list as one value (32 bytes each).
+pub const MAX_CLUSTER_CONTRACTS: u32 = 16_384;
+/// Accounts on a cluster's list of permitted deployers.
+pub const MAX_ALLOWED_DEPLOYERS: u32 = 256;
+/// Endpoints one worker announces.
+pub const MAX_ENDPOINTS: u32 = 4;
+/// Bytes of one endpoint's URL.
+pub const MAX_ENDPOINT_LEN: u32 = 256;
+/// Payloads in one report of a worker: bounds the weight of one report.
+pub const MAX_REPORT_PAYLOADS: u32 = 32;
+/// Withdrawals of one cluster that wait for the workers' reports. Each is kept on the chain until
+/// it is decided.
+pub const MAX_PENDING_WITHDRAWALS: u32 = 128;
+/// Bytes of attestation evidence: an SGX or TDX quote with its collateral has about 20 KiB.
+pub const MAX_EVIDENCE_LEN: u32 = 64 * 1024;
+/// Blocks for which evidence stays good after the block it names. Old enough to survive a slow
+/// registration, young enough that evidence cannot be kept and replayed.
+pub const MAX_EVIDENCE_AGE: u32 = 200;
+/// Certificates in the chain that signs a query: a wallet signs a session key, which signs the query.
+pub const MAX_CERTIFICATES: usize = 4;
+/// Bytes of an encrypted query.
+pub const MAX_QUERY_LEN: usize = 1024 * 1024;

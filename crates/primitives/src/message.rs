@@ -1,0 +1,247 @@
+//! Chain → workers: the ordered messages of a block.
+//!
+//! The chain writes the [`Outbound`] value of each block under [`OUTBOUND_KEY`] and its hash into
+//! the header's digest (consensus engine [`DIGEST_ENGINE`]). A worker that trusts a header therefore
+//! can check the messages of that block wherever it got them from, without an archive of old state.
+
+use crate::{
+    AccountId, Balance, ClusterId, CodeHash, ContractId, Hash, MessageNumber, WorkerId, blake2_256,
+};
+use alloc::{boxed::Box, vec::Vec};
+use codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
+
+/// Storage key of the current block's [`Outbound`]: well known, not derived from a pallet's name,
+/// because chains and workers of all versions must agree on it.
+pub const OUTBOUND_KEY: &[u8] = b":phat:outbound";
+/// Consensus engine id of the digest item that holds [`Outbound::hash`].
+pub const DIGEST_ENGINE: [u8; 4] = *b"phat";
+
+/// Everything the chain tells the workers in one block.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct Outbound {
+    /// Time of the block in milliseconds since the Unix epoch.
+    pub now_ms: u64,
+    /// Number of the first message; the others follow without a gap.
+    pub first: MessageNumber,
+    /// The messages, in the order in which they are to be applied.
+    pub messages: Vec<Message>,
+}
+
+impl Outbound {
+    /// The hash that stands in the block's digest: BLAKE2b-256 of the SCALE encoding.
+    pub fn hash(&self) -> Hash {
+        Hash::from(blake2_256(&self.encode()))
+    }
+}
+
+/// One ordered message.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub enum Message {
+    /// This worker is a gatekeeper from now on. The first one makes the master key.
+    GatekeeperAdded(WorkerId),
+    /// Something that concerns one cluster.
+    Cluster(ClusterId, ClusterMessage),
+}
+
+/// A message that concerns one cluster.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub enum ClusterMessage {
+    /// The cluster begins to exist. Its first state is the system contract made from this code.
+    Created(Box<ClusterGenesis>),
+    /// A worker is assigned to the cluster; a gatekeeper sends it the key.
+    WorkerAdded(WorkerId),
+    /// A worker leaves the cluster.
+    WorkerRemoved(WorkerId),
+    /// The cluster's key, for one worker only.
+    KeyDelivered(KeyDelivery),
+    /// Adds code to the cluster.
+    Upload {
+        /// Who pays the deposit for the code.
+        owner: AccountId,
+        /// What kind of code it is.
+        kind: ResourceKind,
+        /// The bytes.
+        code: Vec<u8>,
+    },
+    /// Makes a contract.
+    Instantiate(Instantiate),
+    /// Calls a contract: a command.
+    Command {
+        /// Who sent it.
+        sender: AccountId,
+        /// The contract called.
+        contract: ContractId,
+        /// A SCALE-encoded [`crate::command::CommandPayload`], as the sender sent it.
+        payload: Vec<u8>,
+    },
+    /// Money enters the cluster: already held by the chain.
+    Deposit {
+        /// The account in the cluster that receives it.
+        account: AccountId,
+        /// How much.
+        amount: Balance,
+    },
+    /// Money leaves the cluster if the account has it; the chain pays it out once the workers have
+    /// reported it.
+    Withdraw {
+        /// The account in the cluster that pays.
+        account: AccountId,
+        /// How much.
+        amount: Balance,
+    },
+}
+
+/// What a cluster starts with.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct ClusterGenesis {
+    /// Owner of the cluster, deployer of the system contract.
+    pub owner: AccountId,
+    /// Prices in force in the cluster.
+    pub prices: Prices,
+    /// Wasm of the system contract.
+    pub system_code: Vec<u8>,
+    /// Id of the system contract, see [`crate::ids::contract_id`] with an empty salt.
+    pub system_contract: ContractId,
+    /// Workers assigned from the beginning.
+    pub workers: Vec<WorkerId>,
+}
+
+/// Prices in force in a cluster.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    codec::MaxEncodedLen,
+)]
+pub struct Prices {
+    /// Price of one unit of gas.
+    pub gas_price: Balance,
+    /// Deposit per storage item.
+    pub deposit_per_item: Balance,
+    /// Deposit per byte of storage.
+    pub deposit_per_byte: Balance,
+    /// Receives the fees.
+    pub treasury: AccountId,
+}
+
+/// The cluster's key, encrypted to one worker by a gatekeeper.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct KeyDelivery {
+    /// For whom.
+    pub worker: WorkerId,
+    /// Public key of the cluster: the worker checks what it decrypts against it.
+    pub public: [u8; 32],
+    /// The secret key.
+    pub secret: SealedKey,
+}
+
+/// A 32-byte secret encrypted to an sr25519 public key. Of fixed size, so that it can stand in
+/// bounded storage.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    codec::MaxEncodedLen,
+)]
+pub struct SealedKey {
+    /// Nonce of the cipher.
+    pub iv: [u8; 12],
+    /// The sender's one-time public key for the key agreement.
+    pub ephemeral: [u8; 32],
+    /// AES-256-GCM of the secret: 32 bytes and the tag.
+    pub data: [u8; 48],
+}
+
+/// Kinds of code that can be uploaded, in the order that clients know.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    codec::MaxEncodedLen,
+)]
+pub enum ResourceKind {
+    /// Deterministic ink! code.
+    InkCode,
+    /// A SideVM program: known to clients, refused here.
+    SidevmCode,
+    /// ink! code that may only serve queries.
+    IndeterministicInkCode,
+}
+
+/// Makes a contract from uploaded code.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct Instantiate {
+    /// Who makes it and pays.
+    pub deployer: AccountId,
+    /// The code.
+    pub code_hash: CodeHash,
+    /// Selector and arguments of the constructor.
+    pub data: Vec<u8>,
+    /// Makes the contract's id unique.
+    pub salt: Vec<u8>,
+    /// Money that goes to the new contract.
+    pub transfer: Balance,
+    /// Most gas to use.
+    pub gas_limit: u64,
+    /// Most storage deposit to pay.
+    pub storage_deposit_limit: Option<Balance>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_covers_time_numbers_and_messages() {
+        let base = Outbound {
+            now_ms: 1,
+            first: 2,
+            messages: Vec::new(),
+        };
+        let mut later = base.clone();
+        later.now_ms = 2;
+        let mut renumbered = base.clone();
+        renumbered.first = 3;
+        let mut longer = base.clone();
+        longer
+            .messages
+            .push(Message::GatekeeperAdded(WorkerId([7; 32])));
+        for other in [later, renumbered, longer] {
+            assert_ne!(base.hash(), other.hash());
+        }
+    }
+
+    #[test]
+    fn messages_survive_their_encoding() {
+        let message = Message::Cluster(
+            crate::ids::cluster_id(1),
+            ClusterMessage::Command {
+                sender: AccountId([1; 32]),
+                contract: Hash::repeat_byte(2),
+                payload: alloc::vec![3, 4],
+            },
+        );
+        let bytes = message.encode();
+        assert_eq!(Message::decode(&mut &bytes[..]), Ok(message));
+        assert!(Message::decode(&mut &bytes[..bytes.len() - 1]).is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! How a command ended. Every upload, instantiation, command and withdrawal has a receipt.
+
+use crate::{AccountId, Balance, BlockNumber, CodeHash, ContractId, Hash, MessageNumber};
+use alloc::{string::String, vec::Vec};
+use codec::{Decode, Encode};
+
+/// How a command ended.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Receipt {
+    /// Number of the message.
+    pub number: MessageNumber,
+    /// Block in which it was ordered and applied.
+    pub block: BlockNumber,
+    /// Who sent it.
+    pub sender: AccountId,
+    /// What came of it.
+    pub outcome: Result<Success, Failure>,
+    /// Gas used.
+    pub gas_used: u64,
+    /// Fee kept for it; the rest of what was paid up front has been returned.
+    pub fee: Balance,
+    /// Storage deposit paid (positive) or returned (negative).
+    pub storage_deposit: i128,
+    /// Events of contracts, in order.
+    pub events: Vec<ContractEvent>,
+    /// Root of the cluster's state after the command's block.
+    pub state_root: Hash,
+}
+
+/// What a command has done.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub enum Success {
+    /// Code was added.
+    Uploaded(CodeHash),
+    /// A contract was made. The bytes are what its constructor returned.
+    Instantiated(ContractId, Vec<u8>),
+    /// A message was called. The bytes are what it returned.
+    Called(Vec<u8>),
+    /// Money left the cluster.
+    Withdrawn(Balance),
+}
+
+/// Why a command has done nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub enum Failure {
+    /// The contract asked for all to be undone, and returned these bytes (usually an encoded error).
+    Reverted(Vec<u8>),
+    /// The contract stopped or could not be run; the reason in words.
+    Failed(String),
+    /// The command could not be decrypted or decoded.
+    Unreadable(String),
+    /// The sender could not pay.
+    Unpaid {
+        /// What was needed up front.
+        needed: Balance,
+        /// What the sender had.
+        available: Balance,
+    },
+    /// The code was refused; the reason in words.
+    CodeRejected(String),
+}
+
+/// An event that a contract emitted.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct ContractEvent {
+    /// The contract.
+    pub contract: ContractId,
+    /// Its topics.
+    pub topics: Vec<Hash>,
+    /// Its data.
+    pub data: Vec<u8>,
+}

@@ -1,0 +1,108 @@
+//! Workers → chain: reports, signed with the worker's key and numbered without a gap, so that the
+//! chain accepts each exactly once and nobody has to pay a fee for it.
+
+use crate::{
+    Balance, BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId, message::SealedKey,
+};
+use alloc::vec::Vec;
+use codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
+
+/// A signed report as it is submitted to the chain.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct SignedReport {
+    /// What is reported.
+    pub report: Report,
+    /// The worker's sr25519 signature in the context `report` over the encoded [`Report`].
+    pub signature: [u8; 64],
+}
+
+/// What a worker tells the chain.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct Report {
+    /// Genesis hash of the chain it is meant for.
+    pub genesis: Hash,
+    /// Who reports.
+    pub worker: WorkerId,
+    /// Number of the report: the chain takes the next one only.
+    pub sequence: u64,
+    /// At most [`crate::limits::MAX_REPORT_PAYLOADS`].
+    pub payloads: Vec<Payload>,
+}
+
+/// One thing reported.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub enum Payload {
+    /// The worker is alive and holds this state of its cluster.
+    Heartbeat(Heartbeat),
+    /// From a gatekeeper: the network's master key has this public key.
+    MasterKey {
+        /// sr25519 public key.
+        public: [u8; 32],
+    },
+    /// From a gatekeeper: a cluster's key for one of its workers.
+    ClusterKey {
+        /// The cluster.
+        cluster: ClusterId,
+        /// sr25519 public key of the cluster.
+        public: [u8; 32],
+        /// The worker the secret is encrypted to.
+        worker: WorkerId,
+        /// The secret.
+        secret: SealedKey,
+    },
+}
+
+/// A worker is alive and holds this state.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct Heartbeat {
+    /// The cluster it serves.
+    pub cluster: ClusterId,
+    /// Last block applied.
+    pub block: BlockNumber,
+    /// State root after that block.
+    pub state_root: Hash,
+    /// Withdrawals that this state contains and the chain has not decided yet.
+    pub withdrawals: Vec<WithdrawalOutcome>,
+}
+
+/// How a withdrawal ended inside the cluster.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    codec::MaxEncodedLen,
+)]
+pub struct WithdrawalOutcome {
+    /// Number of the message that asked for it.
+    pub number: MessageNumber,
+    /// What left the account: the amount asked for, or 0 if the account did not have it.
+    pub amount: Balance,
+}
+
+/// What a cluster (not one worker) says about a contract, under the cluster's key. Whoever holds the
+/// statement can hand it to the chain.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct ContractReady {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The contract that has been instantiated.
+    pub contract: ContractId,
+    /// sr25519 public key of the contract: commands are encrypted to it.
+    pub public: [u8; 32],
+}
+
+/// [`ContractReady`] with the cluster's signature in the context `contract-ready`.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct SignedContractReady {
+    /// The statement.
+    pub statement: ContractReady,
+    /// sr25519 signature by the cluster's key.
+    pub signature: [u8; 64],
+}
