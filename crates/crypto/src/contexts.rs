@@ -1,0 +1,80 @@
+//! The one registry of contexts. Every signature that Phat's own keys make, and every key that is
+//! derived from another, is tied to one of these, so that nothing made for one purpose can be taken
+//! for another. Only this module can make a [`Context`].
+//!
+//! What people's keys sign (certificates of queries) has no context: its format is given by the
+//! clients that exist, see [`crate::certificate`].
+
+use alloc::vec::Vec;
+
+/// What a signature or a derived key is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Context(&'static str);
+
+impl Context {
+    /// The bytes that go into signatures and derivations.
+    pub const fn as_bytes(&self) -> &'static [u8] {
+        self.0.as_bytes()
+    }
+}
+
+macro_rules! contexts {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        $($(#[$doc])* pub const $name: Context = Context($text);)*
+
+        /// Every context there is.
+        pub const ALL: &[Context] = &[$($name),*];
+    };
+}
+
+contexts! {
+    /// Signed by a worker: its reports to the chain ([`phat_primitives::report::Report`]).
+    REPORT = "phat/report";
+    /// Signed by a cluster's key: a contract exists and has this key
+    /// ([`phat_primitives::report::ContractReady`]).
+    CONTRACT_READY = "phat/contract-ready";
+    /// Signed by a development root: software evidence for a worker.
+    EVIDENCE = "phat/evidence";
+    /// Derives a cluster's root key from the network's master key; the data is the cluster's id.
+    CLUSTER_KEY = "phat/cluster-key";
+    /// Derives a contract's key from its cluster's root key; the data is the contract's id.
+    CONTRACT_KEY = "phat/contract-key";
+    /// Derives what a contract asks for from the contract's key; the data is the contract's choice.
+    CONTRACT_DERIVED = "phat/contract-derived";
+    /// Derives the key under which a worker keeps its records on disk from the worker's key.
+    STORE_KEY = "phat/store-key";
+    /// Seals a cluster's key to one worker for transport; the data is the cluster's id.
+    CLUSTER_KEY_TRANSPORT = "phat/cluster-key-transport";
+}
+
+/// What is signed for a message in a context: `context ‖ 0x00 ‖ message`. No context contains a
+/// zero byte, so no two pairs of context and message have the same payload.
+///
+/// The signature over it is an ordinary sr25519 signature of Substrate: a runtime can check it with
+/// `sp_io::crypto::sr25519_verify`, a wallet's library with its `signatureVerify`.
+pub fn signing_payload(context: Context, message: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(context.0.len() + 1 + message.len());
+    payload.extend_from_slice(context.as_bytes());
+    payload.push(0);
+    payload.extend_from_slice(message);
+    payload
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contexts_differ_and_none_contains_the_separator() {
+        for (position, context) in ALL.iter().enumerate() {
+            assert!(context.0.starts_with("phat/"));
+            assert!(!context.as_bytes().contains(&0));
+            assert!(!ALL[..position].contains(context), "{context:?} twice");
+        }
+    }
+
+    #[test]
+    fn a_payload_is_context_zero_message() {
+        assert_eq!(signing_payload(REPORT, b"hi"), b"phat/report\0hi");
+    }
+}
