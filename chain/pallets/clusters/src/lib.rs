@@ -1,0 +1,826 @@
+//! Clusters: environments that run contracts on a set of workers, and what is asked of them.
+//!
+//! This pallet runs no contract. It keeps who owns a cluster and which workers and contracts it has,
+//! holds the money that is inside, checks who may ask for what, and orders it: every request becomes
+//! a message to the workers. The names are those that clients of Phala know (`PhalaPhatContracts`).
+//!
+//! # The life of a cluster
+//!
+//! 1. Root stores the code of the system contract ([`Pallet::set_pink_system_code`]).
+//! 2. Somebody creates a cluster with workers of their own ([`Pallet::add_cluster`]). The gatekeeper
+//!    makes its key and reports it once for each worker, encrypted; the pallet passes it on as an
+//!    ordered message, so a worker has the key only after the chain has accepted its evidence and
+//!    assigned it.
+//! 3. Its workers instantiate the system contract, and whatever is asked for from then on. For each
+//!    contract they hand in a statement under the cluster's key ([`Pallet::contract_ready`]), which
+//!    publishes the contract's key.
+//!
+//! # Money
+//!
+//! What is inside a cluster is held by [`Pallet::account_of`] the cluster. Money that goes in is
+//! transferred there before the workers hear of it. Money that goes out stays there until more than
+//! half of the cluster's workers have reported a state that contains the withdrawal.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+use polkadot_sdk::{frame_support, frame_system, sp_core, sp_runtime};
+
+use alloc::{boxed::Box, vec::Vec};
+use frame_support::{
+    PalletId,
+    pallet_prelude::*,
+    traits::{
+        fungible::{Inspect, Mutate},
+        tokens::Preservation,
+    },
+};
+use pallet_phat_messages::{OnReport, Pallet as Messages};
+use pallet_phat_registry::Pallet as Registry;
+use phat_primitives::{
+    AccountId as RawAccount, Balance, ClusterId, CodeHash, ContractId, Hash, MessageNumber,
+    WorkerId, ids,
+    limits::{
+        MAX_ALLOWED_DEPLOYERS, MAX_CLUSTER_CONTRACTS, MAX_CLUSTER_WORKERS, MAX_CODE_LEN,
+        MAX_PAYLOAD_LEN, MAX_PENDING_WITHDRAWALS, MAX_SALT_LEN,
+    },
+    message::{
+        ClusterGenesis, ClusterMessage, Instantiate, KeyDelivery, Message, Prices, ResourceKind,
+    },
+    report::{Heartbeat, Payload, SignedContractReady, WithdrawalOutcome},
+};
+use sp_runtime::traits::AccountIdConversion;
+
+mod types;
+mod weights;
+
+pub use pallet::*;
+pub use types::{
+    ClusterInfo, ClusterPermission, CodeIndex, ContractInfo, PendingWithdrawal, WorkerState,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Identifies the accounts that hold the money inside clusters.
+const PALLET_ID: PalletId = PalletId(*b"phat/clu");
+
+#[frame_support::pallet]
+#[allow(
+    missing_docs,
+    reason = "the macros of FRAME generate undocumented items"
+)]
+pub mod pallet {
+    use super::*;
+    use frame_system::pallet_prelude::*;
+
+    #[pallet::pallet]
+    pub struct Pallet<T>(_);
+
+    #[pallet::config]
+    pub trait Config:
+        pallet_phat_registry::Config
+        + polkadot_sdk::frame_system::Config<RuntimeEvent: From<Event<Self>>>
+    {
+        /// The token.
+        type Currency: Mutate<Self::AccountId> + Inspect<Self::AccountId, Balance = Balance>;
+    }
+
+    /// Number of clusters created so far.
+    #[pallet::storage]
+    pub type ClusterCounter<T> = StorageValue<_, u64, ValueQuery>;
+
+    /// The clusters.
+    #[pallet::storage]
+    pub type Clusters<T: Config> =
+        StorageMap<_, Twox64Concat, ClusterId, ClusterInfo<T::AccountId>>;
+
+    /// Workers of each cluster.
+    #[pallet::storage]
+    pub type ClusterWorkers<T> = StorageMap<
+        _,
+        Twox64Concat,
+        ClusterId,
+        BoundedVec<WorkerId, ConstU32<MAX_CLUSTER_WORKERS>>,
+        ValueQuery,
+    >;
+
+    /// Which cluster a worker is in.
+    #[pallet::storage]
+    pub type WorkerCluster<T> = StorageMap<_, Twox64Concat, WorkerId, ClusterId>;
+
+    /// Contracts of each cluster that have been instantiated.
+    #[pallet::storage]
+    pub type ClusterContracts<T> = StorageMap<
+        _,
+        Twox64Concat,
+        ClusterId,
+        BoundedVec<ContractId, ConstU32<MAX_CLUSTER_CONTRACTS>>,
+        ValueQuery,
+    >;
+
+    /// Contracts, from the moment their instantiation was ordered.
+    #[pallet::storage]
+    pub type Contracts<T: Config> =
+        StorageMap<_, Twox64Concat, ContractId, ContractInfo<T::AccountId>>;
+
+    /// Code of the system contract that new clusters get.
+    #[pallet::storage]
+    pub type PinkSystemCode<T> = StorageValue<_, BoundedVec<u8, ConstU32<MAX_CODE_LEN>>>;
+
+    /// Last state that each worker reported.
+    #[pallet::storage]
+    pub type WorkerStates<T> = StorageMap<_, Twox64Concat, WorkerId, WorkerState>;
+
+    /// Withdrawals that wait for the reports of the cluster's workers.
+    #[pallet::storage]
+    pub type Withdrawals<T: Config> = StorageDoubleMap<
+        _,
+        Twox64Concat,
+        ClusterId,
+        Twox64Concat,
+        MessageNumber,
+        PendingWithdrawal<T::AccountId>,
+    >;
+
+    /// Number of entries in [`Withdrawals`] of each cluster.
+    #[pallet::storage]
+    pub type WithdrawalCount<T> = StorageMap<_, Twox64Concat, ClusterId, u32, ValueQuery>;
+
+    #[pallet::event]
+    #[pallet::generate_deposit(pub(super) fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// A cluster was created.
+        ClusterCreated {
+            cluster: ClusterId,
+            system_contract: ContractId,
+        },
+        /// The key of a cluster is known.
+        ClusterPubkeyAvailable {
+            cluster: ClusterId,
+            pubkey: [u8; 32],
+        },
+        /// A worker was sent the key of its cluster.
+        ClusterDeployed {
+            cluster: ClusterId,
+            pubkey: [u8; 32],
+            worker: WorkerId,
+        },
+        /// The instantiation of a contract was ordered.
+        Instantiating {
+            contract: ContractId,
+            cluster: ClusterId,
+            deployer: T::AccountId,
+        },
+        /// The key of a contract is known.
+        ContractPubkeyAvailable {
+            contract: ContractId,
+            cluster: ClusterId,
+            pubkey: [u8; 32],
+        },
+        /// A contract has been instantiated.
+        Instantiated {
+            contract: ContractId,
+            cluster: ClusterId,
+            deployer: T::AccountId,
+        },
+        /// Money went into a cluster.
+        Transferred {
+            cluster: ClusterId,
+            account: T::AccountId,
+            amount: Balance,
+        },
+        /// Money came out of a cluster. 0 if the account in the cluster did not have it.
+        Withdrawn {
+            cluster: ClusterId,
+            account: T::AccountId,
+            amount: Balance,
+        },
+        /// A worker was assigned to a cluster.
+        WorkerAddedToCluster {
+            worker: WorkerId,
+            cluster: ClusterId,
+        },
+        /// A worker left a cluster.
+        WorkerRemovedFromCluster {
+            worker: WorkerId,
+            cluster: ClusterId,
+        },
+        /// Clusters that are created from now on get this system contract.
+        SystemCodeSet { code_hash: CodeHash },
+        /// A worker reported the state of its cluster.
+        StateReported {
+            worker: WorkerId,
+            cluster: ClusterId,
+            block: u32,
+            state_root: Hash,
+        },
+    }
+
+    #[pallet::error]
+    pub enum Error<T> {
+        /// There is no such cluster.
+        ClusterNotFound,
+        /// There is no such contract.
+        ContractNotFound,
+        /// A contract of this deployer, code and salt exists in the cluster: use another salt.
+        DuplicatedContract,
+        /// Only the cluster's owner may do this.
+        NotClusterOwner,
+        /// The cluster does not let this account deploy.
+        NoPermission,
+        /// Root has not stored the code of the system contract yet.
+        NoPinkSystemCode,
+        /// A cluster needs at least one worker.
+        NoWorkerSpecified,
+        /// A worker is listed twice.
+        DuplicatedWorker,
+        /// No such worker is registered.
+        WorkerNotFound,
+        /// The worker is in a cluster already.
+        WorkerInUse,
+        /// The worker is not in this cluster.
+        WorkerNotInCluster,
+        /// Only the worker's operator may assign it.
+        NotWorkerOperator,
+        /// The cluster has as many workers as it may.
+        TooManyWorkers,
+        /// The cluster has as many contracts as it may.
+        TooManyContracts,
+        /// The code or payload is larger than it may be.
+        PayloadTooLarge,
+        /// SideVM programs do not run here.
+        SidevmNotSupported,
+        /// The amount is zero.
+        ZeroAmount,
+        /// Too many withdrawals of this cluster wait: try again after the next reports.
+        TooManyWithdrawals,
+        /// There are no numbers left for clusters.
+        CounterExhausted,
+        /// The network has no gatekeeper yet, which makes the keys of clusters.
+        NoGatekeeper,
+    }
+
+    #[pallet::call]
+    impl<T: Config> Pallet<T> {
+        /// Creates a cluster, owned by the sender, on workers that the sender operates.
+        #[pallet::call_index(0)]
+        #[pallet::weight(weights::add_cluster(workers.len(), T::DbWeight::get()))]
+        #[allow(
+            clippy::too_many_arguments,
+            reason = "the call's shape is part of the wire format"
+        )]
+        pub fn add_cluster(
+            origin: OriginFor<T>,
+            permission: ClusterPermission<T::AccountId>,
+            workers: BoundedVec<WorkerId, ConstU32<MAX_CLUSTER_WORKERS>>,
+            gas_price: Balance,
+            deposit_per_item: Balance,
+            deposit_per_byte: Balance,
+            treasury_account: T::AccountId,
+        ) -> DispatchResult {
+            let owner = ensure_signed(origin)?;
+            ensure!(!workers.is_empty(), Error::<T>::NoWorkerSpecified);
+            ensure!(
+                pallet_phat_registry::Gatekeeper::<T>::exists(),
+                Error::<T>::NoGatekeeper
+            );
+            let code = PinkSystemCode::<T>::get().ok_or(Error::<T>::NoPinkSystemCode)?;
+            let counter = ClusterCounter::<T>::get();
+            let counter = counter.checked_add(1).ok_or(Error::<T>::CounterExhausted)?;
+            let cluster = ids::cluster_id(counter);
+            for worker in &workers {
+                // Within one call a repeated worker is found as one that is in use.
+                Self::assign(worker, cluster, &owner)?;
+            }
+            let raw_owner = RawAccount(owner.clone().into());
+            let code_hash = Hash::from(phat_primitives::blake2_256(&code));
+            let system_contract = ids::contract_id(&raw_owner, &code_hash, &cluster, &[]);
+            ClusterCounter::<T>::put(counter);
+            ClusterWorkers::<T>::insert(cluster, &workers);
+            Clusters::<T>::insert(
+                cluster,
+                ClusterInfo {
+                    owner: owner.clone(),
+                    permission,
+                    system_contract,
+                    gas_price,
+                    deposit_per_item,
+                    deposit_per_byte,
+                },
+            );
+            Contracts::<T>::insert(
+                system_contract,
+                ContractInfo {
+                    deployer: owner,
+                    cluster,
+                    code_index: CodeIndex::WasmCode(code_hash),
+                },
+            );
+            let genesis = ClusterGenesis {
+                owner: raw_owner,
+                prices: Prices {
+                    gas_price,
+                    deposit_per_item,
+                    deposit_per_byte,
+                    treasury: RawAccount(treasury_account.into()),
+                },
+                system_code: code.into_inner(),
+                system_contract,
+                workers: workers.into_inner(),
+            };
+            Self::order(cluster, ClusterMessage::Created(Box::new(genesis)))?;
+            Self::deposit_event(Event::ClusterCreated {
+                cluster,
+                system_contract,
+            });
+            Ok(())
+        }
+
+        /// Uploads code to a cluster.
+        #[pallet::call_index(1)]
+        #[pallet::weight(weights::payload(resource_data.len(), T::DbWeight::get()))]
+        pub fn cluster_upload_resource(
+            origin: OriginFor<T>,
+            cluster_id: ClusterId,
+            resource_type: ResourceKind,
+            resource_data: Vec<u8>,
+        ) -> DispatchResult {
+            let owner = ensure_signed(origin)?;
+            ensure!(
+                resource_type != ResourceKind::SidevmCode,
+                Error::<T>::SidevmNotSupported
+            );
+            ensure!(
+                resource_data.len() <= MAX_CODE_LEN as usize,
+                Error::<T>::PayloadTooLarge
+            );
+            let info = Clusters::<T>::get(cluster_id).ok_or(Error::<T>::ClusterNotFound)?;
+            ensure!(info.lets_deploy(&owner), Error::<T>::NoPermission);
+            let message = ClusterMessage::Upload {
+                owner: RawAccount(owner.into()),
+                kind: resource_type,
+                code: resource_data,
+            };
+            Self::order(cluster_id, message)?;
+            Ok(())
+        }
+
+        /// Moves money of the sender into a cluster, to an account there.
+        #[pallet::call_index(2)]
+        #[pallet::weight(T::DbWeight::get().reads_writes(6, 6))]
+        pub fn transfer_to_cluster(
+            origin: OriginFor<T>,
+            amount: Balance,
+            cluster_id: ClusterId,
+            dest_account: T::AccountId,
+        ) -> DispatchResult {
+            let sender = ensure_signed(origin)?;
+            ensure!(
+                Clusters::<T>::contains_key(cluster_id),
+                Error::<T>::ClusterNotFound
+            );
+            ensure!(amount > 0, Error::<T>::ZeroAmount);
+            Self::deposit_into(cluster_id, &sender, &dest_account, amount)
+        }
+
+        /// Orders the instantiation of a contract.
+        #[pallet::call_index(3)]
+        #[pallet::weight(weights::payload(data.len(), T::DbWeight::get()))]
+        #[allow(
+            clippy::too_many_arguments,
+            reason = "the call's shape is part of the wire format"
+        )]
+        pub fn instantiate_contract(
+            origin: OriginFor<T>,
+            code_index: CodeIndex,
+            data: Vec<u8>,
+            salt: Vec<u8>,
+            cluster_id: ClusterId,
+            transfer: Balance,
+            gas_limit: u64,
+            storage_deposit_limit: Option<Balance>,
+            deposit: Balance,
+        ) -> DispatchResult {
+            let deployer = ensure_signed(origin)?;
+            let CodeIndex::WasmCode(code_hash) = code_index;
+            ensure!(
+                data.len() <= MAX_PAYLOAD_LEN as usize && salt.len() <= MAX_SALT_LEN as usize,
+                Error::<T>::PayloadTooLarge
+            );
+            let info = Clusters::<T>::get(cluster_id).ok_or(Error::<T>::ClusterNotFound)?;
+            ensure!(info.lets_deploy(&deployer), Error::<T>::NoPermission);
+            let raw = RawAccount(deployer.clone().into());
+            let contract = ids::contract_id(&raw, &code_hash, &cluster_id, &salt);
+            // An instantiation that failed can be tried again: only one that is done counts.
+            ensure!(
+                !pallet_phat_registry::ContractKeys::<T>::contains_key(contract),
+                Error::<T>::DuplicatedContract
+            );
+            Contracts::<T>::insert(
+                contract,
+                ContractInfo {
+                    deployer: deployer.clone(),
+                    cluster: cluster_id,
+                    code_index,
+                },
+            );
+            if deposit > 0 {
+                Self::deposit_into(cluster_id, &deployer, &deployer, deposit)?;
+            }
+            let message = ClusterMessage::Instantiate(Instantiate {
+                deployer: raw,
+                code_hash,
+                data,
+                salt,
+                transfer,
+                gas_limit,
+                storage_deposit_limit,
+            });
+            Self::order(cluster_id, message)?;
+            Self::deposit_event(Event::Instantiating {
+                contract,
+                cluster: cluster_id,
+                deployer,
+            });
+            Ok(())
+        }
+
+        /// Sends a command to a contract. The payload is a SCALE-encoded
+        /// [`phat_primitives::command::CommandPayload`]; only the workers can tell what is in it.
+        #[pallet::call_index(4)]
+        #[pallet::weight(weights::payload(payload.len(), T::DbWeight::get()))]
+        pub fn push_contract_message(
+            origin: OriginFor<T>,
+            contract_id: ContractId,
+            payload: Vec<u8>,
+            deposit: Balance,
+        ) -> DispatchResult {
+            let sender = ensure_signed(origin)?;
+            ensure!(
+                payload.len() <= MAX_PAYLOAD_LEN as usize,
+                Error::<T>::PayloadTooLarge
+            );
+            let info = Contracts::<T>::get(contract_id).ok_or(Error::<T>::ContractNotFound)?;
+            if deposit > 0 {
+                Self::deposit_into(info.cluster, &sender, &sender, deposit)?;
+            }
+            let message = ClusterMessage::Command {
+                sender: RawAccount(sender.into()),
+                contract: contract_id,
+                payload,
+            };
+            Self::order(info.cluster, message)?;
+            Ok(())
+        }
+
+        /// Assigns a worker to a cluster. Sent by the cluster's owner, who must operate the worker.
+        #[pallet::call_index(5)]
+        #[pallet::weight(T::DbWeight::get().reads_writes(8, 6))]
+        pub fn add_worker_to_cluster(
+            origin: OriginFor<T>,
+            worker: WorkerId,
+            cluster_id: ClusterId,
+        ) -> DispatchResult {
+            let owner = Self::ensure_owner(origin, &cluster_id)?;
+            Self::assign(&worker, cluster_id, &owner)?;
+            ClusterWorkers::<T>::try_append(cluster_id, worker)
+                .map_err(|_| Error::<T>::TooManyWorkers)?;
+            Self::order(cluster_id, ClusterMessage::WorkerAdded(worker))?;
+            Self::deposit_event(Event::WorkerAddedToCluster {
+                worker,
+                cluster: cluster_id,
+            });
+            Ok(())
+        }
+
+        /// Takes a worker out of a cluster. Sent by the cluster's owner.
+        #[pallet::call_index(6)]
+        #[pallet::weight(T::DbWeight::get().reads_writes(8, 6))]
+        pub fn remove_worker_from_cluster(
+            origin: OriginFor<T>,
+            worker: WorkerId,
+            cluster_id: ClusterId,
+        ) -> DispatchResult {
+            Self::ensure_owner(origin, &cluster_id)?;
+            ensure!(
+                WorkerCluster::<T>::get(worker) == Some(cluster_id),
+                Error::<T>::WorkerNotInCluster
+            );
+            WorkerCluster::<T>::remove(worker);
+            WorkerStates::<T>::remove(worker);
+            ClusterWorkers::<T>::mutate(cluster_id, |workers| workers.retain(|w| *w != worker));
+            Self::order(cluster_id, ClusterMessage::WorkerRemoved(worker))?;
+            Self::deposit_event(Event::WorkerRemovedFromCluster {
+                worker,
+                cluster: cluster_id,
+            });
+            Ok(())
+        }
+
+        /// Stores the code of the system contract for clusters created from now on. Root only.
+        #[pallet::call_index(7)]
+        #[pallet::weight(weights::payload(code.len(), T::DbWeight::get()))]
+        pub fn set_pink_system_code(
+            origin: OriginFor<T>,
+            code: BoundedVec<u8, ConstU32<MAX_CODE_LEN>>,
+        ) -> DispatchResult {
+            ensure_root(origin)?;
+            let code_hash = Hash::from(phat_primitives::blake2_256(&code));
+            PinkSystemCode::<T>::put(code);
+            Self::deposit_event(Event::SystemCodeSet { code_hash });
+            Ok(())
+        }
+
+        /// Moves money of the sender's account in a cluster out to the sender's account on the
+        /// chain. It arrives when more than half of the cluster's workers have reported it.
+        #[pallet::call_index(8)]
+        #[pallet::weight(T::DbWeight::get().reads_writes(6, 6))]
+        pub fn transfer_from_cluster(
+            origin: OriginFor<T>,
+            cluster_id: ClusterId,
+            amount: Balance,
+        ) -> DispatchResult {
+            let account = ensure_signed(origin)?;
+            ensure!(
+                Clusters::<T>::contains_key(cluster_id),
+                Error::<T>::ClusterNotFound
+            );
+            ensure!(amount > 0, Error::<T>::ZeroAmount);
+            let count = WithdrawalCount::<T>::get(cluster_id);
+            ensure!(
+                count < MAX_PENDING_WITHDRAWALS,
+                Error::<T>::TooManyWithdrawals
+            );
+            let raw = RawAccount(account.clone().into());
+            let message = ClusterMessage::Withdraw {
+                account: raw,
+                amount,
+            };
+            let number = Self::order(cluster_id, message)?;
+            Withdrawals::<T>::insert(
+                cluster_id,
+                number,
+                PendingWithdrawal {
+                    account,
+                    amount,
+                    votes: BoundedVec::new(),
+                },
+            );
+            WithdrawalCount::<T>::insert(cluster_id, count.saturating_add(1));
+            Ok(())
+        }
+
+        /// Takes the statement of a cluster that a contract has been instantiated, and publishes the
+        /// contract's key. It costs no fee; what authorises it is the signature of the cluster.
+        #[pallet::call_index(9)]
+        #[pallet::weight(weights::contract_ready(T::DbWeight::get()))]
+        #[pallet::authorize(Pallet::<T>::authorize_contract_ready)]
+        #[pallet::weight_of_authorize(weights::authorize_contract_ready(T::DbWeight::get()))]
+        pub fn contract_ready(origin: OriginFor<T>, signed: SignedContractReady) -> DispatchResult {
+            ensure_authorized(origin)?;
+            let statement = signed.statement;
+            let (cluster, contract) = (statement.cluster, statement.contract);
+            let info = Contracts::<T>::get(contract).ok_or(Error::<T>::ContractNotFound)?;
+            ClusterContracts::<T>::try_append(cluster, contract)
+                .map_err(|_| Error::<T>::TooManyContracts)?;
+            pallet_phat_registry::ContractKeys::<T>::insert(contract, statement.public);
+            Self::deposit_event(Event::ContractPubkeyAvailable {
+                contract,
+                cluster,
+                pubkey: statement.public,
+            });
+            Self::deposit_event(Event::Instantiated {
+                contract,
+                cluster,
+                deployer: info.deployer,
+            });
+            Ok(())
+        }
+    }
+
+    impl<T: Config> Pallet<T> {
+        /// The account that holds the money inside a cluster.
+        pub fn account_of(cluster: &ClusterId) -> T::AccountId {
+            // Only the low bytes of the counter differ; an account id has no room for all of them.
+            let counter = sp_core::U256::from_big_endian(&cluster.0).low_u64();
+            PALLET_ID.into_sub_account_truncating(counter)
+        }
+
+        fn order(
+            cluster: ClusterId,
+            message: ClusterMessage,
+        ) -> Result<MessageNumber, DispatchError> {
+            Messages::<T>::push(Message::Cluster(cluster, message))
+        }
+
+        fn ensure_owner(
+            origin: OriginFor<T>,
+            cluster: &ClusterId,
+        ) -> Result<T::AccountId, DispatchError> {
+            let sender = ensure_signed(origin)?;
+            let info = Clusters::<T>::get(cluster).ok_or(Error::<T>::ClusterNotFound)?;
+            ensure!(info.owner == sender, Error::<T>::NotClusterOwner);
+            Ok(sender)
+        }
+
+        fn assign(
+            worker: &WorkerId,
+            cluster: ClusterId,
+            operator: &T::AccountId,
+        ) -> DispatchResult {
+            let info = pallet_phat_registry::Workers::<T>::get(worker)
+                .ok_or(Error::<T>::WorkerNotFound)?;
+            ensure!(info.operator == *operator, Error::<T>::NotWorkerOperator);
+            match WorkerCluster::<T>::get(worker) {
+                Some(present) if present == cluster => Err(Error::<T>::DuplicatedWorker.into()),
+                Some(_) => Err(Error::<T>::WorkerInUse.into()),
+                None => {
+                    WorkerCluster::<T>::insert(worker, cluster);
+                    Ok(())
+                }
+            }
+        }
+
+        fn deposit_into(
+            cluster: ClusterId,
+            sender: &T::AccountId,
+            account: &T::AccountId,
+            amount: Balance,
+        ) -> DispatchResult {
+            let pool = Self::account_of(&cluster);
+            T::Currency::transfer(sender, &pool, amount, Preservation::Preserve)?;
+            let raw = RawAccount(account.clone().into());
+            Self::order(
+                cluster,
+                ClusterMessage::Deposit {
+                    account: raw,
+                    amount,
+                },
+            )?;
+            Self::deposit_event(Event::Transferred {
+                cluster,
+                account: account.clone(),
+                amount,
+            });
+            Ok(())
+        }
+
+        /// Decides whether a cluster's statement may enter a block: once for each contract, and
+        /// under the cluster's key.
+        fn authorize_contract_ready(
+            _source: TransactionSource,
+            signed: &SignedContractReady,
+        ) -> TransactionValidityWithRefund {
+            let statement = &signed.statement;
+            let expected = Contracts::<T>::get(statement.contract)
+                .is_some_and(|info| info.cluster == statement.cluster);
+            if !expected {
+                return Err(InvalidTransaction::Call.into());
+            }
+            if pallet_phat_registry::ContractKeys::<T>::contains_key(statement.contract) {
+                return Err(InvalidTransaction::Stale.into());
+            }
+            let genuine = pallet_phat_registry::ClusterKeys::<T>::get(statement.cluster)
+                .is_some_and(|public| {
+                    phat_crypto::verify(
+                        &public,
+                        phat_crypto::contexts::CONTRACT_READY,
+                        &statement.encode(),
+                        &signed.signature,
+                    )
+                });
+            if !genuine {
+                return Err(InvalidTransaction::BadProof.into());
+            }
+            let validity = ValidTransaction {
+                priority: 1,
+                requires: Vec::new(),
+                provides: alloc::vec![(b"contract-ready", statement.contract).encode()],
+                longevity: 64,
+                propagate: true,
+            };
+            Ok((validity, Weight::zero()))
+        }
+
+        fn on_cluster_key(
+            reporter: &WorkerId,
+            cluster: ClusterId,
+            delivery: KeyDelivery,
+        ) -> DispatchResult {
+            Registry::<T>::ensure_gatekeeper(reporter)?;
+            let (worker, pubkey) = (delivery.worker, delivery.public);
+            ensure!(
+                WorkerCluster::<T>::get(worker) == Some(cluster),
+                Error::<T>::WorkerNotInCluster
+            );
+            let first = !pallet_phat_registry::ClusterKeys::<T>::contains_key(cluster);
+            Registry::<T>::set_cluster_key(cluster, pubkey)?;
+            Self::order(cluster, ClusterMessage::KeyDelivered(delivery))?;
+            if first {
+                Self::deposit_event(Event::ClusterPubkeyAvailable { cluster, pubkey });
+            }
+            Self::deposit_event(Event::ClusterDeployed {
+                cluster,
+                pubkey,
+                worker,
+            });
+            Ok(())
+        }
+
+        fn on_heartbeat(worker: &WorkerId, heartbeat: &Heartbeat) -> DispatchResult {
+            let cluster = heartbeat.cluster;
+            ensure!(
+                WorkerCluster::<T>::get(worker) == Some(cluster),
+                Error::<T>::WorkerNotInCluster
+            );
+            let state = WorkerState {
+                cluster,
+                block: heartbeat.block,
+                state_root: heartbeat.state_root,
+            };
+            WorkerStates::<T>::insert(worker, &state);
+            for outcome in heartbeat
+                .withdrawals
+                .iter()
+                .take(MAX_PENDING_WITHDRAWALS as usize)
+            {
+                Self::vote_withdrawal(worker, &cluster, outcome)?;
+            }
+            Self::deposit_event(Event::StateReported {
+                worker: *worker,
+                cluster,
+                block: state.block,
+                state_root: state.state_root,
+            });
+            Ok(())
+        }
+
+        /// Counts one worker's word on a withdrawal and pays out when more than half of the
+        /// cluster's workers agree. A worker may change its word; only its last one counts.
+        fn vote_withdrawal(
+            worker: &WorkerId,
+            cluster: &ClusterId,
+            outcome: &WithdrawalOutcome,
+        ) -> DispatchResult {
+            let Some(mut pending) = Withdrawals::<T>::get(cluster, outcome.number) else {
+                // Decided already, or never asked for.
+                return Ok(());
+            };
+            let amount = outcome.amount.min(pending.amount);
+            let workers = ClusterWorkers::<T>::get(cluster);
+            // Only workers of the cluster have a vote, so the list cannot outgrow it.
+            pending
+                .votes
+                .retain(|(voter, _)| voter != worker && workers.contains(voter));
+            pending
+                .votes
+                .try_push((*worker, amount))
+                .map_err(|_| Error::<T>::TooManyWorkers)?;
+            let agreed = pending
+                .votes
+                .iter()
+                .filter(|(_, voted)| *voted == amount)
+                .count();
+            if agreed.saturating_mul(2) <= workers.len() {
+                Withdrawals::<T>::insert(cluster, outcome.number, pending);
+                return Ok(());
+            }
+            Withdrawals::<T>::remove(cluster, outcome.number);
+            WithdrawalCount::<T>::mutate(cluster, |count| *count = count.saturating_sub(1));
+            if amount > 0 {
+                let pool = Self::account_of(cluster);
+                T::Currency::transfer(&pool, &pending.account, amount, Preservation::Expendable)?;
+            }
+            Self::deposit_event(Event::Withdrawn {
+                cluster: *cluster,
+                account: pending.account,
+                amount,
+            });
+            Ok(())
+        }
+    }
+
+    impl<T: Config> OnReport for Pallet<T> {
+        fn on_payload(worker: &WorkerId, payload: &Payload) -> DispatchResult {
+            match payload {
+                Payload::Heartbeat(heartbeat) => Self::on_heartbeat(worker, heartbeat),
+                Payload::ClusterKey {
+                    cluster,
+                    public,
+                    worker: recipient,
+                    secret,
+                } => {
+                    let delivery = KeyDelivery {
+                        worker: *recipient,
+                        public: *public,
+                        secret: *secret,
+                    };
+                    Self::on_cluster_key(worker, *cluster, delivery)
+                }
+                Payload::MasterKey { .. } => Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Messages between the chain and the workers.
+//!
+//! **Chain → workers.** Other pallets [`push`](Pallet::push) messages. At the end of a block they are
+//! written, with the block's time, as one [`Outbound`] value under a well-known storage key, and its
+//! hash is put into the header's digest: a worker that trusts the header can check them wherever it
+//! got them from. They are gone from the state with the next block.
+//!
+//! **Workers → chain.** A worker signs a [`SignedReport`] and numbers it. Reports cost no fee: what
+//! authorises them is the signature of a registered worker and the next number in turn, so each is
+//! accepted once and a stranger cannot send any. What is in them is handled by the pallets that the
+//! runtime names in [`Config::OnReport`].
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+use polkadot_sdk::{frame_support, frame_system, sp_runtime};
+
+use alloc::vec::Vec;
+use frame_support::{pallet_prelude::*, traits::UnixTime};
+use phat_crypto::contexts;
+use phat_primitives::{
+    Hash, MessageNumber, WorkerId,
+    limits::{MAX_MESSAGES_PER_BLOCK, MAX_OUTBOUND_LEN, MAX_REPORT_PAYLOADS},
+    message::{DIGEST_ENGINE, Message, OUTBOUND_KEY, Outbound},
+    report::{Payload, SignedReport},
+};
+
+pub use pallet::*;
+
+#[cfg(test)]
+mod tests;
+
+/// Handles what workers report. Each implementation takes the payloads that are its own and leaves
+/// the others alone.
+pub trait OnReport {
+    /// Handles one payload of a registered worker. An error is shown in an event and undoes nothing
+    /// but this payload.
+    fn on_payload(worker: &WorkerId, payload: &Payload) -> DispatchResult;
+}
+
+#[impl_trait_for_tuples::impl_for_tuples(5)]
+impl OnReport for Tuple {
+    fn on_payload(worker: &WorkerId, payload: &Payload) -> DispatchResult {
+        for_tuples!( #( Tuple::on_payload(worker, payload)?; )* );
+        Ok(())
+    }
+}
+
+/// Tells which workers may report.
+pub trait Reporters {
+    /// Whether this worker is registered.
+    fn is_registered(worker: &WorkerId) -> bool;
+}
+
+#[frame_support::pallet]
+#[allow(
+    missing_docs,
+    reason = "the macros of FRAME generate undocumented items"
+)]
+pub mod pallet {
+    use super::*;
+    use frame_system::pallet_prelude::*;
+
+    #[pallet::pallet]
+    #[pallet::without_storage_info]
+    pub struct Pallet<T>(_);
+
+    #[pallet::config]
+    pub trait Config:
+        polkadot_sdk::frame_system::Config<RuntimeEvent: From<Event<Self>>, Hash = Hash>
+    {
+        /// The time that the workers are told.
+        type Time: UnixTime;
+        /// Who may report.
+        type Reporters: Reporters;
+        /// Who handles the reports.
+        type OnReport: OnReport;
+    }
+
+    /// Messages pushed so far in this block. Empty between blocks. Bounded by
+    /// [`MAX_MESSAGES_PER_BLOCK`] and [`MAX_OUTBOUND_LEN`].
+    #[pallet::storage]
+    pub type Pending<T> = StorageValue<_, Vec<Message>, ValueQuery>;
+
+    /// Number and bytes of the messages in [`Pending`], kept beside it so that it need not be read.
+    #[pallet::storage]
+    pub type PendingSize<T> = StorageValue<_, (u32, u32), ValueQuery>;
+
+    /// Number of the next message.
+    #[pallet::storage]
+    pub type NextMessage<T> = StorageValue<_, MessageNumber, ValueQuery>;
+
+    /// Number of the next report that is accepted of a worker. Workers read it with a storage proof,
+    /// so name and hasher are part of the wire format.
+    #[pallet::storage]
+    pub type NextReport<T> = StorageMap<_, Identity, WorkerId, u64, ValueQuery>;
+
+    #[pallet::event]
+    #[pallet::generate_deposit(pub(super) fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// A message to the workers was queued under this number. The receipt of a command has the
+        /// same number.
+        MessageQueued { number: MessageNumber },
+        /// A payload of a report was refused.
+        PayloadRefused {
+            worker: WorkerId,
+            index: u32,
+            error: DispatchError,
+        },
+    }
+
+    #[pallet::error]
+    pub enum Error<T> {
+        /// This block holds as many messages as it may: try again in the next one.
+        BlockFull,
+        /// The message alone is larger than the messages of a block may be.
+        MessageTooLarge,
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn on_initialize(_: BlockNumberFor<T>) -> Weight {
+            // The messages of the last block leave the state here, and not where they were written,
+            // so that the state after each block proves them.
+            frame_support::storage::unhashed::kill(OUTBOUND_KEY);
+            // What `on_finalize` reads and writes is charged here: it has no weight of its own.
+            T::DbWeight::get()
+                .reads_writes(4, 5)
+                .saturating_add(Weight::from_parts(
+                    u64::from(MAX_OUTBOUND_LEN).saturating_mul(weights::HASH_PER_BYTE),
+                    0,
+                ))
+        }
+
+        fn on_finalize(_: BlockNumberFor<T>) {
+            let messages = Pending::<T>::take();
+            PendingSize::<T>::kill();
+            let first = NextMessage::<T>::get().saturating_sub(messages.len() as u64);
+            let now_ms = u64::try_from(T::Time::now().as_millis()).unwrap_or(u64::MAX);
+            let outbound = Outbound {
+                now_ms,
+                first,
+                messages,
+            };
+            frame_support::storage::unhashed::put(OUTBOUND_KEY, &outbound);
+            frame_system::Pallet::<T>::deposit_log(sp_runtime::DigestItem::Consensus(
+                DIGEST_ENGINE,
+                outbound.hash().0.to_vec(),
+            ));
+        }
+    }
+
+    #[pallet::call]
+    impl<T: Config> Pallet<T> {
+        /// Takes a worker's report. Nobody pays for it: see the module's documentation.
+        #[pallet::call_index(0)]
+        #[pallet::weight(weights::submit(&signed.report.payloads, T::DbWeight::get()))]
+        #[pallet::authorize(Pallet::<T>::authorize_report)]
+        #[pallet::weight_of_authorize(weights::authorize(T::DbWeight::get()))]
+        pub fn submit(origin: OriginFor<T>, signed: SignedReport) -> DispatchResult {
+            ensure_authorized(origin)?;
+            let report = signed.report;
+            NextReport::<T>::insert(report.worker, report.sequence.saturating_add(1));
+            for (index, payload) in report.payloads.iter().enumerate() {
+                // Each payload stands for itself: one that is refused must not undo the others, nor
+                // the number, or the same report could be sent for ever.
+                let handled = frame_support::storage::with_storage_layer(|| {
+                    T::OnReport::on_payload(&report.worker, payload)
+                });
+                if let Err(error) = handled {
+                    Self::deposit_event(Event::PayloadRefused {
+                        worker: report.worker,
+                        index: index as u32,
+                        error,
+                    });
+                }
+            }
+            Ok(())
+        }
+    }
+
+    impl<T: Config> Pallet<T> {
+        /// Queues a message to the workers and returns its number.
+        pub fn push(message: Message) -> Result<MessageNumber, DispatchError> {
+            let size = message.encoded_size() as u32;
+            let (count, bytes) = PendingSize::<T>::get();
+            let total = bytes.saturating_add(size);
+            ensure!(size <= MAX_OUTBOUND_LEN, Error::<T>::MessageTooLarge);
+            ensure!(
+                count < MAX_MESSAGES_PER_BLOCK && total <= MAX_OUTBOUND_LEN,
+                Error::<T>::BlockFull
+            );
+            let number = NextMessage::<T>::get();
+            Pending::<T>::append(message);
+            PendingSize::<T>::put((count.saturating_add(1), total));
+            NextMessage::<T>::put(number.saturating_add(1));
+            Self::deposit_event(Event::MessageQueued { number });
+            Ok(number)
+        }
+
+        /// Decides whether a report may enter a block: it is meant for this chain, comes from a
+        /// registered worker, is the next of that worker, and is signed by it.
+        fn authorize_report(
+            _source: TransactionSource,
+            signed: &SignedReport,
+        ) -> TransactionValidityWithRefund {
+            let report = &signed.report;
+            if report.genesis != frame_system::Pallet::<T>::block_hash(BlockNumberFor::<T>::zero())
+            {
+                return Err(InvalidTransaction::Custom(refusal::OTHER_CHAIN).into());
+            }
+            if report.payloads.len() > MAX_REPORT_PAYLOADS as usize {
+                return Err(InvalidTransaction::ExhaustsResources.into());
+            }
+            if !T::Reporters::is_registered(&report.worker) {
+                return Err(InvalidTransaction::Custom(refusal::NOT_REGISTERED).into());
+            }
+            let next = NextReport::<T>::get(report.worker);
+            if report.sequence < next {
+                return Err(InvalidTransaction::Stale.into());
+            }
+            if report.sequence > next {
+                return Err(InvalidTransaction::Future.into());
+            }
+            let signed_bytes = report.encode();
+            if !phat_crypto::verify(
+                &report.worker.0,
+                contexts::REPORT,
+                &signed_bytes,
+                &signed.signature,
+            ) {
+                return Err(InvalidTransaction::BadProof.into());
+            }
+            let urgent = report
+                .payloads
+                .iter()
+                .any(|p| !matches!(p, Payload::Heartbeat(_)));
+            let validity = ValidTransaction {
+                // Hosts that seal on demand do so for transactions of a priority above zero: a
+                // heartbeat alone must never cause the block that causes the next heartbeat.
+                priority: u64::from(urgent),
+                requires: Vec::new(),
+                provides: alloc::vec![(b"report", report.worker, report.sequence).encode()],
+                longevity: 64,
+                propagate: true,
+            };
+            Ok((validity, Weight::zero()))
+        }
+    }
+}
+
+/// Why a report is refused, as the custom code of an invalid transaction.
+pub mod refusal {
+    /// It is meant for another chain.
+    pub const OTHER_CHAIN: u8 = 1;
+    /// The worker is not registered.
+    pub const NOT_REGISTERED: u8 = 2;
+}
+
+/// Weights. They are upper bounds from counting what is read and written, with the costs of hashing
+/// and signatures measured on the reference hardware of FRAME.
+mod weights {
+    use super::*;
+    use frame_support::weights::RuntimeDbWeight;
+
+    /// BLAKE2b of one byte, in picoseconds.
+    pub(crate) const HASH_PER_BYTE: u64 = 1_500;
+    /// Checking one sr25519 signature, in picoseconds.
+    const SIGNATURE: u64 = 60_000_000;
+
+    pub(crate) fn authorize(db: RuntimeDbWeight) -> Weight {
+        Weight::from_parts(SIGNATURE, 0).saturating_add(db.reads(3))
+    }
+
+    pub(crate) fn submit(payloads: &[Payload], db: RuntimeDbWeight) -> Weight {
+        // A payload reads and writes a few items; a heartbeat also one per withdrawal it names.
+        let items = payloads.iter().fold(1u64, |sum, payload| {
+            let items = match payload {
+                Payload::Heartbeat(heartbeat) => {
+                    4u64.saturating_add(2 * heartbeat.withdrawals.len() as u64)
+                }
+                Payload::MasterKey { .. } | Payload::ClusterKey { .. } => 8,
+            };
+            sum.saturating_add(items)
+        });
+        db.reads_writes(items, items)
+    }
+}

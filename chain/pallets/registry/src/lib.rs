@@ -1,0 +1,356 @@
+//! Who there is: workers with their evidence and endpoints, gatekeepers, and the public keys of
+//! clusters and contracts.
+//!
+//! A worker is registered by its operator, who hands in evidence that binds the worker's key, the
+//! operator, the program's measurement and a recent block of this very chain. There is one way to
+//! verify it, [`phat_attestation::verify`], and no way around it. Evidence of the *software* kind is
+//! accepted only where the genesis names a development root.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+use polkadot_sdk::{frame_support, frame_system, sp_runtime};
+
+use frame_support::pallet_prelude::*;
+use pallet_phat_messages::{OnReport, Reporters};
+use phat_attestation::{Evidence, EvidenceError, Policy};
+use phat_primitives::{
+    AccountId as RawAccount, ClusterId, ContractId, Hash, WorkerId,
+    limits::{MAX_EVIDENCE_AGE, MAX_EVIDENCE_LEN},
+    message::Message,
+    report::Payload,
+};
+use sp_runtime::traits::UniqueSaturatedInto;
+
+mod endpoint;
+
+pub use endpoint::{Endpoint, VersionedEndpoints};
+pub use pallet::*;
+
+#[cfg(test)]
+mod tests;
+
+/// What the chain knows of a worker.
+#[derive(
+    Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct WorkerInfo<AccountId, BlockNumber> {
+    /// Who runs it, as its evidence says.
+    pub operator: AccountId,
+    /// Measurement of the program it runs.
+    pub measurement: [u8; 32],
+    /// How much its evidence is worth: higher is better, see [`phat_attestation`].
+    pub confidence: u8,
+    /// Block in which its evidence was last accepted.
+    pub attested_at: BlockNumber,
+}
+
+#[frame_support::pallet]
+#[allow(
+    missing_docs,
+    reason = "the macros of FRAME generate undocumented items"
+)]
+pub mod pallet {
+    use super::*;
+    use frame_system::pallet_prelude::*;
+
+    #[pallet::pallet]
+    pub struct Pallet<T>(_);
+
+    #[pallet::config]
+    pub trait Config:
+        pallet_phat_messages::Config<AccountId: Into<[u8; 32]> + From<[u8; 32]>>
+        + polkadot_sdk::frame_system::Config<RuntimeEvent: From<Event<Self>>>
+    {
+    }
+
+    /// Registered workers.
+    #[pallet::storage]
+    pub type Workers<T: Config> =
+        StorageMap<_, Blake2_128Concat, WorkerId, WorkerInfo<T::AccountId, BlockNumberFor<T>>>;
+
+    /// Where workers can be reached.
+    #[pallet::storage]
+    pub type Endpoints<T: Config> = StorageMap<_, Blake2_128Concat, WorkerId, VersionedEndpoints>;
+
+    /// The worker that holds the network's master key.
+    #[pallet::storage]
+    pub type Gatekeeper<T: Config> = StorageValue<_, WorkerId>;
+
+    /// Public half of the network's master key.
+    #[pallet::storage]
+    pub type GatekeeperMasterPubkey<T: Config> = StorageValue<_, [u8; 32]>;
+
+    /// Public keys of clusters.
+    #[pallet::storage]
+    pub type ClusterKeys<T: Config> = StorageMap<_, Blake2_128Concat, ClusterId, [u8; 32]>;
+
+    /// Public keys of contracts: commands are encrypted to them.
+    #[pallet::storage]
+    pub type ContractKeys<T: Config> = StorageMap<_, Blake2_128Concat, ContractId, [u8; 32]>;
+
+    /// Measurements of programs that may be registered.
+    #[pallet::storage]
+    pub type Measurements<T: Config> = StorageMap<_, Blake2_128Concat, [u8; 32], ()>;
+
+    /// The root under which software evidence is accepted. Set by the genesis or never.
+    #[pallet::storage]
+    pub type DevelopmentRoot<T: Config> = StorageValue<_, [u8; 32]>;
+
+    /// What the registry starts with.
+    #[pallet::genesis_config]
+    #[derive(frame_support::DefaultNoBound)]
+    pub struct GenesisConfig<T: Config> {
+        /// The root under which software evidence is accepted; `None` on a network that is worth
+        /// something.
+        pub development_root: Option<[u8; 32]>,
+        /// Measurements of programs that may be registered.
+        pub measurements: alloc::vec::Vec<[u8; 32]>,
+        #[serde(skip)]
+        #[allow(missing_docs, reason = "only ties the type to its parameter")]
+        pub _config: core::marker::PhantomData<T>,
+    }
+
+    #[pallet::genesis_build]
+    impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+        fn build(&self) {
+            if let Some(root) = self.development_root {
+                DevelopmentRoot::<T>::put(root);
+            }
+            for measurement in &self.measurements {
+                Measurements::<T>::insert(measurement, ());
+            }
+        }
+    }
+
+    #[pallet::event]
+    #[pallet::generate_deposit(pub(super) fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// A worker was registered, or its evidence renewed.
+        WorkerRegistered {
+            worker: WorkerId,
+            operator: T::AccountId,
+            confidence: u8,
+        },
+        /// A worker has new endpoints.
+        EndpointsUpdated { worker: WorkerId },
+        /// A worker is the gatekeeper from now on.
+        GatekeeperAdded { worker: WorkerId },
+        /// The gatekeeper has made the master key.
+        MasterKeyAvailable { public: [u8; 32] },
+        /// Programs of this measurement may be registered from now on.
+        MeasurementAllowed { measurement: [u8; 32] },
+        /// Programs of this measurement may not be registered any more.
+        MeasurementRevoked { measurement: [u8; 32] },
+    }
+
+    #[pallet::error]
+    pub enum Error<T> {
+        /// Software evidence is not accepted on this chain: its genesis names no development root.
+        SoftwareEvidenceNotAccepted,
+        /// The evidence is not signed by the root that this chain accepts, or was changed.
+        EvidenceSignature,
+        /// The evidence was made for another chain.
+        EvidenceForOtherChain,
+        /// The evidence names a block that this chain does not have or does not remember.
+        EvidenceBlockUnknown,
+        /// The evidence is too old: make new evidence and send it at once.
+        EvidenceTooOld,
+        /// The program's measurement is not on the list of those allowed.
+        MeasurementNotAllowed,
+        /// The evidence names another operator than the sender.
+        NotOperator,
+        /// The evidence is larger than evidence may be.
+        EvidenceTooLarge,
+        /// No such worker is registered.
+        WorkerNotFound,
+        /// There is a gatekeeper already.
+        GatekeeperExists,
+        /// Only the gatekeeper may report this.
+        NotGatekeeper,
+        /// The key differs from the one that is known.
+        KeyMismatch,
+    }
+
+    impl<T> From<EvidenceError> for Error<T> {
+        fn from(error: EvidenceError) -> Self {
+            match error {
+                EvidenceError::NotAcceptedHere => Self::SoftwareEvidenceNotAccepted,
+                EvidenceError::WrongRoot | EvidenceError::BadSignature => Self::EvidenceSignature,
+                EvidenceError::WrongChain => Self::EvidenceForOtherChain,
+                EvidenceError::UnknownBlock => Self::EvidenceBlockUnknown,
+                EvidenceError::TooOld => Self::EvidenceTooOld,
+                EvidenceError::UnknownMeasurement => Self::MeasurementNotAllowed,
+            }
+        }
+    }
+
+    #[pallet::call]
+    impl<T: Config> Pallet<T> {
+        /// Registers a worker, or renews its evidence. Sent by the operator that the evidence names.
+        #[pallet::call_index(0)]
+        #[pallet::weight(weights::register(evidence.encoded_size(), T::DbWeight::get()))]
+        pub fn register_worker(
+            origin: OriginFor<T>,
+            evidence: alloc::boxed::Box<Evidence>,
+            endpoints: VersionedEndpoints,
+        ) -> DispatchResult {
+            let operator = ensure_signed(origin)?;
+            ensure!(
+                evidence.encoded_size() <= MAX_EVIDENCE_LEN as usize,
+                Error::<T>::EvidenceTooLarge
+            );
+            let now = frame_system::Pallet::<T>::block_number();
+            let policy = Policy {
+                genesis: frame_system::Pallet::<T>::block_hash(BlockNumberFor::<T>::zero()),
+                accepted_root: DevelopmentRoot::<T>::get(),
+                current_block: now.unique_saturated_into(),
+                max_age: MAX_EVIDENCE_AGE,
+                block_hash: |number: u32| {
+                    let hash =
+                        frame_system::Pallet::<T>::block_hash(BlockNumberFor::<T>::from(number));
+                    (hash != Hash::zero()).then_some(hash)
+                },
+                measurement_allowed: |measurement: &[u8; 32]| {
+                    Measurements::<T>::contains_key(measurement)
+                },
+            };
+            let verified =
+                phat_attestation::verify(&evidence, &policy).map_err(Error::<T>::from)?;
+            let sender = RawAccount(operator.clone().into());
+            ensure!(verified.operator == Some(sender), Error::<T>::NotOperator);
+            let worker = verified.worker;
+            let confidence = verified.confidence;
+            Workers::<T>::insert(
+                worker,
+                WorkerInfo {
+                    operator: operator.clone(),
+                    measurement: verified.measurement,
+                    confidence,
+                    attested_at: now,
+                },
+            );
+            Endpoints::<T>::insert(worker, endpoints);
+            Self::deposit_event(Event::WorkerRegistered {
+                worker,
+                operator,
+                confidence,
+            });
+            Ok(())
+        }
+
+        /// Changes the endpoints of a worker. Sent by its operator.
+        #[pallet::call_index(1)]
+        #[pallet::weight(T::DbWeight::get().reads_writes(1, 1))]
+        pub fn update_endpoints(
+            origin: OriginFor<T>,
+            worker: WorkerId,
+            endpoints: VersionedEndpoints,
+        ) -> DispatchResult {
+            let operator = ensure_signed(origin)?;
+            let info = Workers::<T>::get(worker).ok_or(Error::<T>::WorkerNotFound)?;
+            ensure!(info.operator == operator, Error::<T>::NotOperator);
+            Endpoints::<T>::insert(worker, endpoints);
+            Self::deposit_event(Event::EndpointsUpdated { worker });
+            Ok(())
+        }
+
+        /// Makes a registered worker the gatekeeper: it creates the network's master key. There is
+        /// one for the life of the network, because nobody else can be given the key. Root only.
+        #[pallet::call_index(2)]
+        #[pallet::weight(T::DbWeight::get().reads_writes(5, 5))]
+        pub fn add_gatekeeper(origin: OriginFor<T>, worker: WorkerId) -> DispatchResult {
+            ensure_root(origin)?;
+            ensure!(
+                Workers::<T>::contains_key(worker),
+                Error::<T>::WorkerNotFound
+            );
+            ensure!(!Gatekeeper::<T>::exists(), Error::<T>::GatekeeperExists);
+            Gatekeeper::<T>::put(worker);
+            pallet_phat_messages::Pallet::<T>::push(Message::GatekeeperAdded(worker))?;
+            Self::deposit_event(Event::GatekeeperAdded { worker });
+            Ok(())
+        }
+
+        /// Allows programs of this measurement to be registered. Root only.
+        #[pallet::call_index(3)]
+        #[pallet::weight(T::DbWeight::get().writes(1))]
+        pub fn allow_measurement(origin: OriginFor<T>, measurement: [u8; 32]) -> DispatchResult {
+            ensure_root(origin)?;
+            Measurements::<T>::insert(measurement, ());
+            Self::deposit_event(Event::MeasurementAllowed { measurement });
+            Ok(())
+        }
+
+        /// Refuses programs of this measurement from now on. Root only.
+        #[pallet::call_index(4)]
+        #[pallet::weight(T::DbWeight::get().writes(1))]
+        pub fn revoke_measurement(origin: OriginFor<T>, measurement: [u8; 32]) -> DispatchResult {
+            ensure_root(origin)?;
+            Measurements::<T>::remove(measurement);
+            Self::deposit_event(Event::MeasurementRevoked { measurement });
+            Ok(())
+        }
+    }
+
+    impl<T: Config> Pallet<T> {
+        /// Whether this worker is the gatekeeper.
+        pub fn ensure_gatekeeper(worker: &WorkerId) -> DispatchResult {
+            ensure!(
+                Gatekeeper::<T>::get() == Some(*worker),
+                Error::<T>::NotGatekeeper
+            );
+            Ok(())
+        }
+
+        /// Remembers the public key of a cluster. The first word counts: a key is for life.
+        pub fn set_cluster_key(cluster: ClusterId, public: [u8; 32]) -> DispatchResult {
+            match ClusterKeys::<T>::get(cluster) {
+                Some(known) => ensure!(known == public, Error::<T>::KeyMismatch),
+                None => ClusterKeys::<T>::insert(cluster, public),
+            }
+            Ok(())
+        }
+    }
+
+    impl<T: Config> OnReport for Pallet<T> {
+        fn on_payload(worker: &WorkerId, payload: &Payload) -> DispatchResult {
+            let Payload::MasterKey { public } = payload else {
+                return Ok(());
+            };
+            Self::ensure_gatekeeper(worker)?;
+            match GatekeeperMasterPubkey::<T>::get() {
+                Some(known) => ensure!(known == *public, Error::<T>::KeyMismatch),
+                None => {
+                    GatekeeperMasterPubkey::<T>::put(public);
+                    Self::deposit_event(Event::MasterKeyAvailable { public: *public });
+                }
+            }
+            Ok(())
+        }
+    }
+
+    impl<T: Config> Reporters for Pallet<T> {
+        fn is_registered(worker: &WorkerId) -> bool {
+            Workers::<T>::contains_key(worker)
+        }
+    }
+}
+
+/// Weights: upper bounds from counting what is read and written.
+mod weights {
+    use super::*;
+    use frame_support::weights::RuntimeDbWeight;
+
+    /// Verifying evidence: a signature for software evidence, and room for the certificate chains of
+    /// hardware quotes, in picoseconds.
+    const VERIFY: u64 = 5_000_000_000;
+    /// Hashing and decoding one byte, in picoseconds.
+    const PER_BYTE: u64 = 3_000;
+
+    pub(crate) fn register(evidence_len: usize, db: RuntimeDbWeight) -> Weight {
+        let bytes = (evidence_len as u64).saturating_mul(PER_BYTE);
+        Weight::from_parts(VERIFY.saturating_add(bytes), 0).saturating_add(db.reads_writes(4, 2))
+    }
+}
