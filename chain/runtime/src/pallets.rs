@@ -1,0 +1,89 @@
+//! Which pallets the runtime is made of, and under which index.
+
+// The macro's output carries no documentation of its own.
+#![allow(missing_docs)]
+
+use alloc::vec::Vec;
+
+use polkadot_sdk::*;
+
+use sp_inherents::{CheckInherentsResult, InherentData};
+use sp_runtime::traits::Block as BlockT;
+
+use crate::{Block, UncheckedExtrinsic, timing};
+
+/// The pallets. An index, once given, belongs to its pallet for ever: encoded
+/// calls, events and errors carry it.
+#[frame_support::runtime]
+mod runtime {
+    /// The runtime: the type every pallet is configured for.
+    #[runtime::runtime]
+    #[runtime::derive(
+        RuntimeCall,
+        RuntimeEvent,
+        RuntimeError,
+        RuntimeOrigin,
+        RuntimeFreezeReason,
+        RuntimeHoldReason,
+        RuntimeSlashReason,
+        RuntimeLockId,
+        RuntimeTask,
+        RuntimeViewFunction
+    )]
+    pub struct Runtime;
+
+    #[runtime::pallet_index(0)]
+    pub type System = frame_system;
+
+    #[runtime::pallet_index(1)]
+    pub type Timestamp = pallet_timestamp;
+
+    #[runtime::pallet_index(2)]
+    pub type Aura = pallet_aura;
+
+    #[runtime::pallet_index(3)]
+    pub type Grandpa = pallet_grandpa;
+
+    #[runtime::pallet_index(4)]
+    pub type Balances = pallet_balances;
+
+    #[runtime::pallet_index(5)]
+    pub type TransactionPayment = pallet_transaction_payment;
+
+    #[runtime::pallet_index(6)]
+    pub type Sudo = pallet_sudo;
+
+    #[runtime::pallet_index(7)]
+    pub type Utility = pallet_utility;
+
+    #[runtime::pallet_index(8)]
+    pub type RandomnessCollectiveFlip = pallet_insecure_randomness_collective_flip;
+
+    #[runtime::pallet_index(9)]
+    pub type Timing = timing;
+
+    #[runtime::pallet_index(40)]
+    pub type PhalaRegistry = pallet_phat_registry;
+
+    // Behind the pallets that push messages: it writes them down at the end of the block.
+    #[runtime::pallet_index(41)]
+    pub type PhalaMq = pallet_phat_messages;
+
+    #[runtime::pallet_index(42)]
+    pub type PhalaPhatContracts = pallet_phat_clusters;
+}
+
+// The macro keeps the trait behind these two private to this module.
+
+/// The inherents that the pallets make of what the block's author observed.
+pub(crate) fn inherent_extrinsics(data: InherentData) -> Vec<UncheckedExtrinsic> {
+    data.create_extrinsics()
+}
+
+/// What the pallets think of the inherents in `block`.
+pub(crate) fn check_inherents(
+    block: <Block as BlockT>::LazyBlock,
+    data: InherentData,
+) -> CheckInherentsResult {
+    data.check_extrinsics(&block)
+}
