@@ -65,7 +65,8 @@ mod runtime {
     #[runtime::pallet_index(40)]
     pub type PhalaRegistry = pallet_phat_registry;
 
-    // Behind the pallets that push messages: it writes them down at the end of the block.
+    // Calls push messages, and at the end of the block this pallet writes them down: what a pallet
+    // behind it pushed at the end of a block would come with the next one.
     #[runtime::pallet_index(41)]
     pub type PhalaMq = pallet_phat_messages;
 

@@ -14,6 +14,9 @@ use sp_keyring::Sr25519Keyring;
 use crate::apis::api::dispatch;
 use crate::*;
 
+mod shapes;
+mod workers;
+
 /// The default configuration with the preset called `id` merged over it, as JSON.
 fn genesis_json(id: &str) -> serde_json::Value {
     let load = |id: Option<&str>| -> serde_json::Value {
@@ -139,6 +142,19 @@ fn pallets_keep_their_indices() {
             8,
         ),
         (Timing::name(), Timing::index(), "Timing", 9),
+        (
+            PhalaRegistry::name(),
+            PhalaRegistry::index(),
+            "PhalaRegistry",
+            40,
+        ),
+        (PhalaMq::name(), PhalaMq::index(), "PhalaMq", 41),
+        (
+            PhalaPhatContracts::name(),
+            PhalaPhatContracts::index(),
+            "PhalaPhatContracts",
+            42,
+        ),
     ];
     for (name, index, expected_name, expected_index) in indices {
         assert_eq!((name, index), (expected_name, expected_index));

@@ -17,9 +17,19 @@
 //!
 //! # Money
 //!
-//! What is inside a cluster is held by [`Pallet::account_of`] the cluster. Money that goes in is
-//! transferred there before the workers hear of it. Money that goes out stays there until more than
-//! half of the cluster's workers have reported a state that contains the withdrawal.
+//! What is inside a cluster is held by [`Pallet::account_of`] the cluster. Its owner puts the chain's
+//! existential deposit there in the beginning, which belongs to nobody inside and keeps the account
+//! alive, so that all that is inside can leave to the last unit. Money that goes in is transferred
+//! there before the workers hear of it. Money that goes out stays there until more than half of the
+//! cluster's workers have reported a state that contains the withdrawal.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `lib.rs` | storage, events, errors and calls |
+//! | `membership.rs` | how a cluster begins, who owns it, and which workers it may have |
+//! | `money.rs` | into a cluster and out of it |
+//! | `reports.rs` | what workers and clusters report |
+//! | `invariants.rs` | what is true between any two calls |
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -27,17 +37,12 @@ extern crate alloc;
 
 use polkadot_sdk::{frame_support, frame_system, sp_core, sp_runtime};
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 use frame_support::{
-    PalletId,
     pallet_prelude::*,
-    traits::{
-        fungible::{Inspect, Mutate},
-        tokens::Preservation,
-    },
+    traits::fungible::{Inspect, Mutate},
 };
-use pallet_phat_messages::{OnReport, Pallet as Messages};
-use pallet_phat_registry::Pallet as Registry;
+use pallet_phat_messages::Pallet as Messages;
 use phat_primitives::{
     AccountId as RawAccount, Balance, ClusterId, CodeHash, ContractId, Hash, MessageNumber,
     WorkerId, ids,
@@ -45,31 +50,36 @@ use phat_primitives::{
         MAX_ALLOWED_DEPLOYERS, MAX_CLUSTER_CONTRACTS, MAX_CLUSTER_WORKERS, MAX_CODE_LEN,
         MAX_PAYLOAD_LEN, MAX_PENDING_WITHDRAWALS, MAX_SALT_LEN,
     },
-    message::{
-        ClusterGenesis, ClusterMessage, Instantiate, KeyDelivery, Message, Prices, ResourceKind,
-    },
-    report::{Heartbeat, Payload, SignedContractReady, WithdrawalOutcome},
+    message::{ClusterMessage, Instantiate, Message, Prices, ResourceKind},
+    report::SignedContractReady,
 };
-use sp_runtime::traits::AccountIdConversion;
 
+mod invariants;
+mod membership;
+mod money;
+mod reports;
 mod types;
 mod weights;
 
 pub use pallet::*;
+pub use reports::refusal;
 pub use types::{
     ClusterInfo, ClusterPermission, CodeIndex, ContractInfo, PendingWithdrawal, WorkerState,
 };
 
 #[cfg(test)]
+mod mock;
+#[cfg(test)]
 mod tests;
-
-/// Identifies the accounts that hold the money inside clusters.
-const PALLET_ID: PalletId = PalletId(*b"phat/clu");
 
 #[frame_support::pallet]
 #[allow(
     missing_docs,
     reason = "the macros of FRAME generate undocumented items"
+)]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the shape of a call is part of the wire format"
 )]
 pub mod pallet {
     use super::*;
@@ -108,7 +118,7 @@ pub mod pallet {
 
     /// Which cluster a worker is in.
     #[pallet::storage]
-    pub type WorkerCluster<T> = StorageMap<_, Twox64Concat, WorkerId, ClusterId>;
+    pub type WorkerCluster<T> = StorageMap<_, Blake2_128Concat, WorkerId, ClusterId>;
 
     /// Contracts of each cluster that have been instantiated.
     #[pallet::storage]
@@ -123,7 +133,7 @@ pub mod pallet {
     /// Contracts, from the moment their instantiation was ordered.
     #[pallet::storage]
     pub type Contracts<T: Config> =
-        StorageMap<_, Twox64Concat, ContractId, ContractInfo<T::AccountId>>;
+        StorageMap<_, Blake2_128Concat, ContractId, ContractInfo<T::AccountId>>;
 
     /// Code of the system contract that new clusters get.
     #[pallet::storage]
@@ -131,7 +141,7 @@ pub mod pallet {
 
     /// Last state that each worker reported.
     #[pallet::storage]
-    pub type WorkerStates<T> = StorageMap<_, Twox64Concat, WorkerId, WorkerState>;
+    pub type WorkerStates<T> = StorageMap<_, Blake2_128Concat, WorkerId, WorkerState>;
 
     /// Withdrawals that wait for the reports of the cluster's workers.
     #[pallet::storage]
@@ -216,6 +226,13 @@ pub mod pallet {
             block: u32,
             state_root: Hash,
         },
+        /// More than half of a cluster's workers reported a withdrawal that the cluster's account
+        /// cannot pay. It goes on waiting.
+        WithdrawalUnpaid {
+            cluster: ClusterId,
+            number: MessageNumber,
+            error: DispatchError,
+        },
     }
 
     #[pallet::error]
@@ -260,17 +277,17 @@ pub mod pallet {
         CounterExhausted,
         /// The network has no gatekeeper yet, which makes the keys of clusters.
         NoGatekeeper,
+        /// Less than the chain's existential deposit cannot be withdrawn: the receiving account may
+        /// be gone when the workers have reported, and so little could not bring it back.
+        WithdrawalTooSmall,
     }
 
     #[pallet::call]
     impl<T: Config> Pallet<T> {
-        /// Creates a cluster, owned by the sender, on workers that the sender operates.
+        /// Creates a cluster, owned by the sender, on workers that the sender operates. The sender
+        /// pays the existential deposit of the account that holds the cluster's money.
         #[pallet::call_index(0)]
         #[pallet::weight(weights::add_cluster(workers.len(), T::DbWeight::get()))]
-        #[allow(
-            clippy::too_many_arguments,
-            reason = "the call's shape is part of the wire format"
-        )]
         pub fn add_cluster(
             origin: OriginFor<T>,
             permission: ClusterPermission<T::AccountId>,
@@ -281,61 +298,13 @@ pub mod pallet {
             treasury_account: T::AccountId,
         ) -> DispatchResult {
             let owner = ensure_signed(origin)?;
-            ensure!(!workers.is_empty(), Error::<T>::NoWorkerSpecified);
-            ensure!(
-                pallet_phat_registry::Gatekeeper::<T>::exists(),
-                Error::<T>::NoGatekeeper
-            );
-            let code = PinkSystemCode::<T>::get().ok_or(Error::<T>::NoPinkSystemCode)?;
-            let counter = ClusterCounter::<T>::get();
-            let counter = counter.checked_add(1).ok_or(Error::<T>::CounterExhausted)?;
-            let cluster = ids::cluster_id(counter);
-            for worker in &workers {
-                // Within one call a repeated worker is found as one that is in use.
-                Self::assign(worker, cluster, &owner)?;
-            }
-            let raw_owner = RawAccount(owner.clone().into());
-            let code_hash = Hash::from(phat_primitives::blake2_256(&code));
-            let system_contract = ids::contract_id(&raw_owner, &code_hash, &cluster, &[]);
-            ClusterCounter::<T>::put(counter);
-            ClusterWorkers::<T>::insert(cluster, &workers);
-            Clusters::<T>::insert(
-                cluster,
-                ClusterInfo {
-                    owner: owner.clone(),
-                    permission,
-                    system_contract,
-                    gas_price,
-                    deposit_per_item,
-                    deposit_per_byte,
-                },
-            );
-            Contracts::<T>::insert(
-                system_contract,
-                ContractInfo {
-                    deployer: owner,
-                    cluster,
-                    code_index: CodeIndex::WasmCode(code_hash),
-                },
-            );
-            let genesis = ClusterGenesis {
-                owner: raw_owner,
-                prices: Prices {
-                    gas_price,
-                    deposit_per_item,
-                    deposit_per_byte,
-                    treasury: RawAccount(treasury_account.into()),
-                },
-                system_code: code.into_inner(),
-                system_contract,
-                workers: workers.into_inner(),
+            let prices = Prices {
+                gas_price,
+                deposit_per_item,
+                deposit_per_byte,
+                treasury: RawAccount(treasury_account.into()),
             };
-            Self::order(cluster, ClusterMessage::Created(Box::new(genesis)))?;
-            Self::deposit_event(Event::ClusterCreated {
-                cluster,
-                system_contract,
-            });
-            Ok(())
+            Self::create(owner, permission, workers, prices)
         }
 
         /// Uploads code to a cluster.
@@ -388,10 +357,6 @@ pub mod pallet {
         /// Orders the instantiation of a contract.
         #[pallet::call_index(3)]
         #[pallet::weight(weights::payload(data.len(), T::DbWeight::get()))]
-        #[allow(
-            clippy::too_many_arguments,
-            reason = "the call's shape is part of the wire format"
-        )]
         pub fn instantiate_contract(
             origin: OriginFor<T>,
             code_index: CodeIndex,
@@ -477,7 +442,7 @@ pub mod pallet {
 
         /// Assigns a worker to a cluster. Sent by the cluster's owner, who must operate the worker.
         #[pallet::call_index(5)]
-        #[pallet::weight(T::DbWeight::get().reads_writes(8, 6))]
+        #[pallet::weight(weights::membership(T::DbWeight::get()))]
         pub fn add_worker_to_cluster(
             origin: OriginFor<T>,
             worker: WorkerId,
@@ -497,7 +462,7 @@ pub mod pallet {
 
         /// Takes a worker out of a cluster. Sent by the cluster's owner.
         #[pallet::call_index(6)]
-        #[pallet::weight(T::DbWeight::get().reads_writes(8, 6))]
+        #[pallet::weight(weights::membership(T::DbWeight::get()))]
         pub fn remove_worker_from_cluster(
             origin: OriginFor<T>,
             worker: WorkerId,
@@ -548,6 +513,10 @@ pub mod pallet {
                 Error::<T>::ClusterNotFound
             );
             ensure!(amount > 0, Error::<T>::ZeroAmount);
+            ensure!(
+                amount >= T::Currency::minimum_balance(),
+                Error::<T>::WithdrawalTooSmall
+            );
             let count = WithdrawalCount::<T>::get(cluster_id);
             ensure!(
                 count < MAX_PENDING_WITHDRAWALS,
@@ -601,226 +570,11 @@ pub mod pallet {
     }
 
     impl<T: Config> Pallet<T> {
-        /// The account that holds the money inside a cluster.
-        pub fn account_of(cluster: &ClusterId) -> T::AccountId {
-            // Only the low bytes of the counter differ; an account id has no room for all of them.
-            let counter = sp_core::U256::from_big_endian(&cluster.0).low_u64();
-            PALLET_ID.into_sub_account_truncating(counter)
-        }
-
-        fn order(
+        pub(crate) fn order(
             cluster: ClusterId,
             message: ClusterMessage,
         ) -> Result<MessageNumber, DispatchError> {
             Messages::<T>::push(Message::Cluster(cluster, message))
-        }
-
-        fn ensure_owner(
-            origin: OriginFor<T>,
-            cluster: &ClusterId,
-        ) -> Result<T::AccountId, DispatchError> {
-            let sender = ensure_signed(origin)?;
-            let info = Clusters::<T>::get(cluster).ok_or(Error::<T>::ClusterNotFound)?;
-            ensure!(info.owner == sender, Error::<T>::NotClusterOwner);
-            Ok(sender)
-        }
-
-        fn assign(
-            worker: &WorkerId,
-            cluster: ClusterId,
-            operator: &T::AccountId,
-        ) -> DispatchResult {
-            let info = pallet_phat_registry::Workers::<T>::get(worker)
-                .ok_or(Error::<T>::WorkerNotFound)?;
-            ensure!(info.operator == *operator, Error::<T>::NotWorkerOperator);
-            match WorkerCluster::<T>::get(worker) {
-                Some(present) if present == cluster => Err(Error::<T>::DuplicatedWorker.into()),
-                Some(_) => Err(Error::<T>::WorkerInUse.into()),
-                None => {
-                    WorkerCluster::<T>::insert(worker, cluster);
-                    Ok(())
-                }
-            }
-        }
-
-        fn deposit_into(
-            cluster: ClusterId,
-            sender: &T::AccountId,
-            account: &T::AccountId,
-            amount: Balance,
-        ) -> DispatchResult {
-            let pool = Self::account_of(&cluster);
-            T::Currency::transfer(sender, &pool, amount, Preservation::Preserve)?;
-            let raw = RawAccount(account.clone().into());
-            Self::order(
-                cluster,
-                ClusterMessage::Deposit {
-                    account: raw,
-                    amount,
-                },
-            )?;
-            Self::deposit_event(Event::Transferred {
-                cluster,
-                account: account.clone(),
-                amount,
-            });
-            Ok(())
-        }
-
-        /// Decides whether a cluster's statement may enter a block: once for each contract, and
-        /// under the cluster's key.
-        fn authorize_contract_ready(
-            _source: TransactionSource,
-            signed: &SignedContractReady,
-        ) -> TransactionValidityWithRefund {
-            let statement = &signed.statement;
-            let expected = Contracts::<T>::get(statement.contract)
-                .is_some_and(|info| info.cluster == statement.cluster);
-            if !expected {
-                return Err(InvalidTransaction::Call.into());
-            }
-            if pallet_phat_registry::ContractKeys::<T>::contains_key(statement.contract) {
-                return Err(InvalidTransaction::Stale.into());
-            }
-            let genuine = pallet_phat_registry::ClusterKeys::<T>::get(statement.cluster)
-                .is_some_and(|public| {
-                    phat_crypto::verify(
-                        &public,
-                        phat_crypto::contexts::CONTRACT_READY,
-                        &statement.encode(),
-                        &signed.signature,
-                    )
-                });
-            if !genuine {
-                return Err(InvalidTransaction::BadProof.into());
-            }
-            let validity = ValidTransaction {
-                priority: 1,
-                requires: Vec::new(),
-                provides: alloc::vec![(b"contract-ready", statement.contract).encode()],
-                longevity: 64,
-                propagate: true,
-            };
-            Ok((validity, Weight::zero()))
-        }
-
-        fn on_cluster_key(
-            reporter: &WorkerId,
-            cluster: ClusterId,
-            delivery: KeyDelivery,
-        ) -> DispatchResult {
-            Registry::<T>::ensure_gatekeeper(reporter)?;
-            let (worker, pubkey) = (delivery.worker, delivery.public);
-            ensure!(
-                WorkerCluster::<T>::get(worker) == Some(cluster),
-                Error::<T>::WorkerNotInCluster
-            );
-            let first = !pallet_phat_registry::ClusterKeys::<T>::contains_key(cluster);
-            Registry::<T>::set_cluster_key(cluster, pubkey)?;
-            Self::order(cluster, ClusterMessage::KeyDelivered(delivery))?;
-            if first {
-                Self::deposit_event(Event::ClusterPubkeyAvailable { cluster, pubkey });
-            }
-            Self::deposit_event(Event::ClusterDeployed {
-                cluster,
-                pubkey,
-                worker,
-            });
-            Ok(())
-        }
-
-        fn on_heartbeat(worker: &WorkerId, heartbeat: &Heartbeat) -> DispatchResult {
-            let cluster = heartbeat.cluster;
-            ensure!(
-                WorkerCluster::<T>::get(worker) == Some(cluster),
-                Error::<T>::WorkerNotInCluster
-            );
-            let state = WorkerState {
-                cluster,
-                block: heartbeat.block,
-                state_root: heartbeat.state_root,
-            };
-            WorkerStates::<T>::insert(worker, &state);
-            for outcome in heartbeat
-                .withdrawals
-                .iter()
-                .take(MAX_PENDING_WITHDRAWALS as usize)
-            {
-                Self::vote_withdrawal(worker, &cluster, outcome)?;
-            }
-            Self::deposit_event(Event::StateReported {
-                worker: *worker,
-                cluster,
-                block: state.block,
-                state_root: state.state_root,
-            });
-            Ok(())
-        }
-
-        /// Counts one worker's word on a withdrawal and pays out when more than half of the
-        /// cluster's workers agree. A worker may change its word; only its last one counts.
-        fn vote_withdrawal(
-            worker: &WorkerId,
-            cluster: &ClusterId,
-            outcome: &WithdrawalOutcome,
-        ) -> DispatchResult {
-            let Some(mut pending) = Withdrawals::<T>::get(cluster, outcome.number) else {
-                // Decided already, or never asked for.
-                return Ok(());
-            };
-            let amount = outcome.amount.min(pending.amount);
-            let workers = ClusterWorkers::<T>::get(cluster);
-            // Only workers of the cluster have a vote, so the list cannot outgrow it.
-            pending
-                .votes
-                .retain(|(voter, _)| voter != worker && workers.contains(voter));
-            pending
-                .votes
-                .try_push((*worker, amount))
-                .map_err(|_| Error::<T>::TooManyWorkers)?;
-            let agreed = pending
-                .votes
-                .iter()
-                .filter(|(_, voted)| *voted == amount)
-                .count();
-            if agreed.saturating_mul(2) <= workers.len() {
-                Withdrawals::<T>::insert(cluster, outcome.number, pending);
-                return Ok(());
-            }
-            Withdrawals::<T>::remove(cluster, outcome.number);
-            WithdrawalCount::<T>::mutate(cluster, |count| *count = count.saturating_sub(1));
-            if amount > 0 {
-                let pool = Self::account_of(cluster);
-                T::Currency::transfer(&pool, &pending.account, amount, Preservation::Expendable)?;
-            }
-            Self::deposit_event(Event::Withdrawn {
-                cluster: *cluster,
-                account: pending.account,
-                amount,
-            });
-            Ok(())
-        }
-    }
-
-    impl<T: Config> OnReport for Pallet<T> {
-        fn on_payload(worker: &WorkerId, payload: &Payload) -> DispatchResult {
-            match payload {
-                Payload::Heartbeat(heartbeat) => Self::on_heartbeat(worker, heartbeat),
-                Payload::ClusterKey {
-                    cluster,
-                    public,
-                    worker: recipient,
-                    secret,
-                } => {
-                    let delivery = KeyDelivery {
-                        worker: *recipient,
-                        public: *public,
-                        secret: *secret,
-                    };
-                    Self::on_cluster_key(worker, *cluster, delivery)
-                }
-                Payload::MasterKey { .. } => Ok(()),
-            }
         }
     }
 }

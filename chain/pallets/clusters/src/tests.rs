@@ -1,1 +1,6 @@
+//! What clusters promise, on a small chain (`mock.rs`).
 
+mod contracts;
+mod membership;
+mod money;
+mod random;

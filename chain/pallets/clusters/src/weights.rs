@@ -8,11 +8,16 @@ use frame_support::weights::RuntimeDbWeight;
 const PER_BYTE: u64 = 5_000;
 /// Checking one sr25519 signature, in picoseconds.
 const SIGNATURE: u64 = 60_000_000;
+/// Sorting the workers of a full cluster, or going through the votes of all of them, in picoseconds.
+const ALL_WORKERS: u64 = 50_000_000;
+
+fn bytes(len: usize) -> Weight {
+    Weight::from_parts((len as u64).saturating_mul(PER_BYTE), 0)
+}
 
 /// A call that carries a payload to the workers.
 pub(crate) fn payload(len: usize, db: RuntimeDbWeight) -> Weight {
-    Weight::from_parts((len as u64).saturating_mul(PER_BYTE), 0)
-        .saturating_add(db.reads_writes(10, 10))
+    bytes(len).saturating_add(db.reads_writes(10, 10))
 }
 
 /// Creating a cluster: the code of the system contract travels with it.
@@ -22,11 +27,36 @@ pub(crate) fn add_cluster(workers: usize, db: RuntimeDbWeight) -> Weight {
         .saturating_add(db.reads_writes(per_worker.saturating_mul(2), per_worker))
 }
 
+/// Changing which workers are in a cluster: the list of them is read and written whole.
+pub(crate) fn membership(db: RuntimeDbWeight) -> Weight {
+    Weight::from_parts(ALL_WORKERS, 0).saturating_add(db.reads_writes(8, 8))
+}
+
+/// A heartbeat: the worker's cluster and state, the members, and of each withdrawal its record, the
+/// count and two accounts.
+pub(crate) fn heartbeat(withdrawals: usize, db: RuntimeDbWeight) -> Weight {
+    let vote =
+        Weight::from_parts(ALL_WORKERS.saturating_mul(2), 0).saturating_add(db.reads_writes(4, 4));
+    Weight::from_parts(ALL_WORKERS, 0)
+        .saturating_add(db.reads_writes(2, 1))
+        .saturating_add(vote.saturating_mul(withdrawals as u64))
+}
+
+/// A cluster's key on its way to a worker.
+pub(crate) fn cluster_key(db: RuntimeDbWeight) -> Weight {
+    db.reads_writes(6, 4)
+}
+
+/// Bytes of the list of a full cluster's contracts. It is appended to without being decoded, but
+/// read and hashed whole.
+const CONTRACTS_LEN: usize = 32 * MAX_CLUSTER_CONTRACTS as usize;
+
 pub(crate) fn contract_ready(db: RuntimeDbWeight) -> Weight {
-    // The list of a cluster's contracts is appended to without being decoded.
-    db.reads_writes(4, 4)
+    bytes(CONTRACTS_LEN).saturating_add(db.reads_writes(2, 2))
 }
 
 pub(crate) fn authorize_contract_ready(db: RuntimeDbWeight) -> Weight {
-    Weight::from_parts(SIGNATURE, 0).saturating_add(db.reads(3))
+    Weight::from_parts(SIGNATURE, 0)
+        .saturating_add(bytes(CONTRACTS_LEN))
+        .saturating_add(db.reads(4))
 }

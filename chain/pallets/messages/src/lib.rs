@@ -7,8 +7,10 @@
 //!
 //! **Workers → chain.** A worker signs a [`SignedReport`] and numbers it. Reports cost no fee: what
 //! authorises them is the signature of a registered worker and the next number in turn, so each is
-//! accepted once and a stranger cannot send any. What is in them is handled by the pallets that the
-//! runtime names in [`Config::OnReport`].
+//! accepted once and a stranger cannot send any. A report must be the next one at the moment it is
+//! checked, so a transaction pool never holds more than one of each worker: that is what a worker
+//! can make a block carry for nothing. What is in reports is handled by the pallets that the runtime
+//! names in [`Config::OnReport`].
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -21,7 +23,9 @@ use frame_support::{pallet_prelude::*, traits::UnixTime};
 use phat_crypto::contexts;
 use phat_primitives::{
     Hash, MessageNumber, WorkerId,
-    limits::{MAX_MESSAGES_PER_BLOCK, MAX_OUTBOUND_LEN, MAX_REPORT_PAYLOADS},
+    limits::{
+        MAX_MESSAGES_PER_BLOCK, MAX_OUTBOUND_LEN, MAX_PENDING_WITHDRAWALS, MAX_REPORT_PAYLOADS,
+    },
     message::{DIGEST_ENGINE, Message, OUTBOUND_KEY, Outbound},
     report::{Payload, SignedReport},
 };
@@ -29,7 +33,14 @@ use phat_primitives::{
 pub use pallet::*;
 
 #[cfg(test)]
+mod mock;
+#[cfg(test)]
 mod tests;
+
+/// Bytes that the messages of one block may have: what [`MAX_OUTBOUND_LEN`] leaves beside the time,
+/// the first number and the length prefix of the list (of at most four bytes), since workers hold
+/// the whole [`Outbound`] value to that limit.
+pub const MAX_MESSAGES_LEN: u32 = MAX_OUTBOUND_LEN - (8 + 8 + 4);
 
 /// Handles what workers report. Each implementation takes the payloads that are its own and leaves
 /// the others alone.
@@ -37,6 +48,9 @@ pub trait OnReport {
     /// Handles one payload of a registered worker. An error is shown in an event and undoes nothing
     /// but this payload.
     fn on_payload(worker: &WorkerId, payload: &Payload) -> DispatchResult;
+
+    /// Most that [`OnReport::on_payload`] costs for this payload, whatever comes of it.
+    fn weight(payload: &Payload) -> Weight;
 }
 
 #[impl_trait_for_tuples::impl_for_tuples(5)]
@@ -45,12 +59,20 @@ impl OnReport for Tuple {
         for_tuples!( #( Tuple::on_payload(worker, payload)?; )* );
         Ok(())
     }
+
+    fn weight(payload: &Payload) -> Weight {
+        let mut weight = Weight::zero();
+        for_tuples!( #( weight = weight.saturating_add(Tuple::weight(payload)); )* );
+        weight
+    }
 }
 
 /// Tells which workers may report.
 pub trait Reporters {
     /// Whether this worker is registered.
     fn is_registered(worker: &WorkerId) -> bool;
+    /// Whether this worker is a gatekeeper: others wait for the keys that it reports.
+    fn is_gatekeeper(worker: &WorkerId) -> bool;
 }
 
 #[frame_support::pallet]
@@ -63,7 +85,6 @@ pub mod pallet {
     use frame_system::pallet_prelude::*;
 
     #[pallet::pallet]
-    #[pallet::without_storage_info]
     pub struct Pallet<T>(_);
 
     #[pallet::config]
@@ -79,8 +100,9 @@ pub mod pallet {
     }
 
     /// Messages pushed so far in this block. Empty between blocks. Bounded by
-    /// [`MAX_MESSAGES_PER_BLOCK`] and [`MAX_OUTBOUND_LEN`].
+    /// [`MAX_MESSAGES_PER_BLOCK`] and [`MAX_MESSAGES_LEN`], which no type can say of it.
     #[pallet::storage]
+    #[pallet::unbounded]
     pub type Pending<T> = StorageValue<_, Vec<Message>, ValueQuery>;
 
     /// Number and bytes of the messages in [`Pending`], kept beside it so that it need not be read.
@@ -127,10 +149,7 @@ pub mod pallet {
             // What `on_finalize` reads and writes is charged here: it has no weight of its own.
             T::DbWeight::get()
                 .reads_writes(4, 5)
-                .saturating_add(Weight::from_parts(
-                    u64::from(MAX_OUTBOUND_LEN).saturating_mul(weights::HASH_PER_BYTE),
-                    0,
-                ))
+                .saturating_add(weights::bytes(u64::from(MAX_OUTBOUND_LEN)))
         }
 
         fn on_finalize(_: BlockNumberFor<T>) {
@@ -155,9 +174,9 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Takes a worker's report. Nobody pays for it: see the module's documentation.
         #[pallet::call_index(0)]
-        #[pallet::weight(weights::submit(&signed.report.payloads, T::DbWeight::get()))]
+        #[pallet::weight(weights::submit::<T>(&signed.report.payloads))]
         #[pallet::authorize(Pallet::<T>::authorize_report)]
-        #[pallet::weight_of_authorize(weights::authorize(T::DbWeight::get()))]
+        #[pallet::weight_of_authorize(weights::authorize::<T>(signed))]
         pub fn submit(origin: OriginFor<T>, signed: SignedReport) -> DispatchResult {
             ensure_authorized(origin)?;
             let report = signed.report;
@@ -183,12 +202,12 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Queues a message to the workers and returns its number.
         pub fn push(message: Message) -> Result<MessageNumber, DispatchError> {
-            let size = message.encoded_size() as u32;
+            let size = u32::try_from(message.encoded_size()).unwrap_or(u32::MAX);
+            ensure!(size <= MAX_MESSAGES_LEN, Error::<T>::MessageTooLarge);
             let (count, bytes) = PendingSize::<T>::get();
             let total = bytes.saturating_add(size);
-            ensure!(size <= MAX_OUTBOUND_LEN, Error::<T>::MessageTooLarge);
             ensure!(
-                count < MAX_MESSAGES_PER_BLOCK && total <= MAX_OUTBOUND_LEN,
+                count < MAX_MESSAGES_PER_BLOCK && total <= MAX_MESSAGES_LEN,
                 Error::<T>::BlockFull
             );
             let number = NextMessage::<T>::get();
@@ -199,8 +218,20 @@ pub mod pallet {
             Ok(number)
         }
 
-        /// Decides whether a report may enter a block: it is meant for this chain, comes from a
-        /// registered worker, is the next of that worker, and is signed by it.
+        /// Whether a report keeps the limits. It is asked before anything is done with a report that
+        /// grows with its length, because whoever sent it pays nothing.
+        fn keeps_limits(payloads: &[Payload]) -> bool {
+            let withdrawals = |payload: &Payload| match payload {
+                Payload::Heartbeat(heartbeat) => heartbeat.withdrawals.len(),
+                Payload::MasterKey { .. } | Payload::ClusterKey { .. } => 0,
+            };
+            payloads.len() <= MAX_REPORT_PAYLOADS as usize
+                && payloads.iter().map(withdrawals).sum::<usize>()
+                    <= MAX_PENDING_WITHDRAWALS as usize
+        }
+
+        /// Decides whether a report may enter a block: it is meant for this chain, keeps the limits,
+        /// comes from a registered worker, is the next of that worker, and is signed by it.
         fn authorize_report(
             _source: TransactionSource,
             signed: &SignedReport,
@@ -210,8 +241,8 @@ pub mod pallet {
             {
                 return Err(InvalidTransaction::Custom(refusal::OTHER_CHAIN).into());
             }
-            if report.payloads.len() > MAX_REPORT_PAYLOADS as usize {
-                return Err(InvalidTransaction::ExhaustsResources.into());
+            if !Self::keeps_limits(&report.payloads) {
+                return Err(InvalidTransaction::Custom(refusal::TOO_LARGE).into());
             }
             if !T::Reporters::is_registered(&report.worker) {
                 return Err(InvalidTransaction::Custom(refusal::NOT_REGISTERED).into());
@@ -223,22 +254,24 @@ pub mod pallet {
             if report.sequence > next {
                 return Err(InvalidTransaction::Future.into());
             }
-            let signed_bytes = report.encode();
-            if !phat_crypto::verify(
+            let genuine = phat_crypto::verify(
                 &report.worker.0,
                 contexts::REPORT,
-                &signed_bytes,
+                &report.encode(),
                 &signed.signature,
-            ) {
+            );
+            if !genuine {
                 return Err(InvalidTransaction::BadProof.into());
             }
-            let urgent = report
+            let carries_key = report
                 .payloads
                 .iter()
-                .any(|p| !matches!(p, Payload::Heartbeat(_)));
+                .any(|payload| !matches!(payload, Payload::Heartbeat(_)));
+            let urgent = carries_key && T::Reporters::is_gatekeeper(&report.worker);
             let validity = ValidTransaction {
                 // Hosts that seal on demand do so for transactions of a priority above zero: a
-                // heartbeat alone must never cause the block that causes the next heartbeat.
+                // heartbeat alone must never cause the block that causes the next heartbeat, nor may
+                // any worker make blocks as fast as it can report.
                 priority: u64::from(urgent),
                 requires: Vec::new(),
                 provides: alloc::vec![(b"report", report.worker, report.sequence).encode()],
@@ -256,34 +289,36 @@ pub mod refusal {
     pub const OTHER_CHAIN: u8 = 1;
     /// The worker is not registered.
     pub const NOT_REGISTERED: u8 = 2;
+    /// It has too many payloads, or names more withdrawals than a cluster can have.
+    pub const TOO_LARGE: u8 = 3;
 }
 
 /// Weights. They are upper bounds from counting what is read and written, with the costs of hashing
 /// and signatures measured on the reference hardware of FRAME.
 mod weights {
     use super::*;
-    use frame_support::weights::RuntimeDbWeight;
 
-    /// BLAKE2b of one byte, in picoseconds.
-    pub(crate) const HASH_PER_BYTE: u64 = 1_500;
+    /// Encoding and hashing one byte, in picoseconds.
+    const PER_BYTE: u64 = 1_500;
     /// Checking one sr25519 signature, in picoseconds.
     const SIGNATURE: u64 = 60_000_000;
 
-    pub(crate) fn authorize(db: RuntimeDbWeight) -> Weight {
-        Weight::from_parts(SIGNATURE, 0).saturating_add(db.reads(3))
+    pub(crate) fn bytes(len: u64) -> Weight {
+        Weight::from_parts(len.saturating_mul(PER_BYTE), 0)
     }
 
-    pub(crate) fn submit(payloads: &[Payload], db: RuntimeDbWeight) -> Weight {
-        // A payload reads and writes a few items; a heartbeat also one per withdrawal it names.
-        let items = payloads.iter().fold(1u64, |sum, payload| {
-            let items = match payload {
-                Payload::Heartbeat(heartbeat) => {
-                    4u64.saturating_add(2 * heartbeat.withdrawals.len() as u64)
-                }
-                Payload::MasterKey { .. } | Payload::ClusterKey { .. } => 8,
-            };
-            sum.saturating_add(items)
-        });
-        db.reads_writes(items, items)
+    /// Reads the genesis hash, the worker, its next number and the gatekeeper; checks a signature.
+    pub(crate) fn authorize<T: Config>(signed: &SignedReport) -> Weight {
+        Weight::from_parts(SIGNATURE, 0)
+            .saturating_add(bytes(signed.encoded_size() as u64))
+            .saturating_add(T::DbWeight::get().reads(4))
+    }
+
+    /// The number, and what the handlers do with the payloads.
+    pub(crate) fn submit<T: Config>(payloads: &[Payload]) -> Weight {
+        payloads
+            .iter()
+            .map(T::OnReport::weight)
+            .fold(T::DbWeight::get().writes(1), Weight::saturating_add)
     }
 }

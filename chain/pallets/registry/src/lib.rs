@@ -4,7 +4,9 @@
 //! A worker is registered by its operator, who hands in evidence that binds the worker's key, the
 //! operator, the program's measurement and a recent block of this very chain. There is one way to
 //! verify it, [`phat_attestation::verify`], and no way around it. Evidence of the *software* kind is
-//! accepted only where the genesis names a development root.
+//! accepted only where the genesis names a development root. The operator of a worker stays the same:
+//! evidence stays good for a while, so if a renewal could change the operator, each of two could take
+//! the worker from the other with evidence made before.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -29,6 +31,8 @@ pub use endpoint::{Endpoint, VersionedEndpoints};
 pub use pallet::*;
 
 #[cfg(test)]
+mod mock;
+#[cfg(test)]
 mod tests;
 
 /// What the chain knows of a worker.
@@ -40,7 +44,8 @@ pub struct WorkerInfo<AccountId, BlockNumber> {
     pub operator: AccountId,
     /// Measurement of the program it runs.
     pub measurement: [u8; 32],
-    /// How much its evidence is worth: higher is better, see [`phat_attestation`].
+    /// How far its evidence can be trusted: smaller is better, see
+    /// [`phat_attestation::Verified::confidence`].
     pub confidence: u8,
     /// Block in which its evidence was last accepted.
     pub attested_at: BlockNumber,
@@ -149,7 +154,7 @@ pub mod pallet {
     pub enum Error<T> {
         /// Software evidence is not accepted on this chain: its genesis names no development root.
         SoftwareEvidenceNotAccepted,
-        /// The evidence is not signed by the root that this chain accepts, or was changed.
+        /// The evidence's signature does not fit its claims: make it again.
         EvidenceSignature,
         /// The evidence was made for another chain.
         EvidenceForOtherChain,
@@ -159,7 +164,8 @@ pub mod pallet {
         EvidenceTooOld,
         /// The program's measurement is not on the list of those allowed.
         MeasurementNotAllowed,
-        /// The evidence names another operator than the sender.
+        /// The evidence names another operator than the sender, or the worker is registered by
+        /// another: send it from the operator's account.
         NotOperator,
         /// The evidence is larger than evidence may be.
         EvidenceTooLarge,
@@ -171,18 +177,31 @@ pub mod pallet {
         NotGatekeeper,
         /// The key differs from the one that is known.
         KeyMismatch,
+        /// The evidence is signed by another development root than the one in the chain's genesis.
+        EvidenceWrongRoot,
     }
 
     impl<T> From<EvidenceError> for Error<T> {
         fn from(error: EvidenceError) -> Self {
             match error {
                 EvidenceError::NotAcceptedHere => Self::SoftwareEvidenceNotAccepted,
-                EvidenceError::WrongRoot | EvidenceError::BadSignature => Self::EvidenceSignature,
+                EvidenceError::WrongRoot => Self::EvidenceWrongRoot,
+                EvidenceError::BadSignature => Self::EvidenceSignature,
                 EvidenceError::WrongChain => Self::EvidenceForOtherChain,
                 EvidenceError::UnknownBlock => Self::EvidenceBlockUnknown,
                 EvidenceError::TooOld => Self::EvidenceTooOld,
                 EvidenceError::UnknownMeasurement => Self::MeasurementNotAllowed,
             }
+        }
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn integrity_test() {
+            assert!(
+                T::BlockHashCount::get() > BlockNumberFor::<T>::from(MAX_EVIDENCE_AGE),
+                "the chain must remember the hash of every block that evidence may name"
+            );
         }
     }
 
@@ -222,6 +241,9 @@ pub mod pallet {
             ensure!(verified.operator == Some(sender), Error::<T>::NotOperator);
             let worker = verified.worker;
             let confidence = verified.confidence;
+            if let Some(known) = Workers::<T>::get(worker) {
+                ensure!(known.operator == operator, Error::<T>::NotOperator);
+            }
             Workers::<T>::insert(
                 worker,
                 WorkerInfo {
@@ -297,10 +319,7 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Whether this worker is the gatekeeper.
         pub fn ensure_gatekeeper(worker: &WorkerId) -> DispatchResult {
-            ensure!(
-                Gatekeeper::<T>::get() == Some(*worker),
-                Error::<T>::NotGatekeeper
-            );
+            ensure!(Self::is_gatekeeper(worker), Error::<T>::NotGatekeeper);
             Ok(())
         }
 
@@ -329,11 +348,22 @@ pub mod pallet {
             }
             Ok(())
         }
+
+        fn weight(payload: &Payload) -> Weight {
+            match payload {
+                Payload::MasterKey { .. } => T::DbWeight::get().reads_writes(2, 1),
+                Payload::Heartbeat(_) | Payload::ClusterKey { .. } => Weight::zero(),
+            }
+        }
     }
 
     impl<T: Config> Reporters for Pallet<T> {
         fn is_registered(worker: &WorkerId) -> bool {
             Workers::<T>::contains_key(worker)
+        }
+
+        fn is_gatekeeper(worker: &WorkerId) -> bool {
+            Gatekeeper::<T>::get() == Some(*worker)
         }
     }
 }
@@ -351,6 +381,6 @@ mod weights {
 
     pub(crate) fn register(evidence_len: usize, db: RuntimeDbWeight) -> Weight {
         let bytes = (evidence_len as u64).saturating_mul(PER_BYTE);
-        Weight::from_parts(VERIFY.saturating_add(bytes), 0).saturating_add(db.reads_writes(4, 2))
+        Weight::from_parts(VERIFY.saturating_add(bytes), 0).saturating_add(db.reads_writes(5, 2))
     }
 }

@@ -1,0 +1,142 @@
+//! What is true between any two calls, and the check of it.
+
+use super::*;
+use alloc::collections::BTreeSet;
+use sp_runtime::TryRuntimeError;
+
+impl<T: Config> Pallet<T> {
+    /// Checks the pallet's invariants. It goes through all of the state: for tests and for trying an
+    /// upgrade, never for a block.
+    ///
+    /// 1. Every cluster from 1 to the counter exists, and no other. Its system contract is among the
+    ///    contracts, and its account holds at least the existential deposit, so that it cannot be
+    ///    reaped with somebody's money in it.
+    /// 2. A worker is in at most one cluster: [`ClusterWorkers`] names each worker once over all
+    ///    clusters, and [`WorkerCluster`] says the same from the other side. All are registered.
+    /// 3. Only workers of a cluster have a state, and it is one of that cluster.
+    /// 4. A contract belongs to a cluster that exists. Exactly the contracts in [`ClusterContracts`]
+    ///    have a key, each is listed once, and in the cluster that its record names.
+    /// 5. [`WithdrawalCount`] is the number of withdrawals that wait, of clusters that exist and no
+    ///    more than may wait. Each is for at least the existential deposit, and has at most one vote
+    ///    of each worker, which is for all or nothing.
+    pub fn do_try_state() -> Result<(), TryRuntimeError> {
+        let clusters: BTreeSet<_> = Clusters::<T>::iter_keys().collect();
+        Self::try_clusters(&clusters)?;
+        Self::try_workers(&clusters)?;
+        Self::try_contracts(&clusters)?;
+        Self::try_withdrawals(&clusters)
+    }
+
+    fn try_clusters(clusters: &BTreeSet<ClusterId>) -> Result<(), TryRuntimeError> {
+        let counted: BTreeSet<_> = (1..=ClusterCounter::<T>::get())
+            .map(ids::cluster_id)
+            .collect();
+        ensure!(*clusters == counted, "clusters and their counter disagree");
+        for (cluster, info) in Clusters::<T>::iter() {
+            ensure!(
+                Contracts::<T>::get(info.system_contract).is_some_and(|c| c.cluster == cluster),
+                "a system contract is not among the contracts of its cluster"
+            );
+            ensure!(
+                T::Currency::balance(&Self::account_of(&cluster)) >= T::Currency::minimum_balance(),
+                "the account of a cluster can be reaped"
+            );
+        }
+        Ok(())
+    }
+
+    fn try_workers(clusters: &BTreeSet<ClusterId>) -> Result<(), TryRuntimeError> {
+        let mut listed = 0usize;
+        for (cluster, workers) in ClusterWorkers::<T>::iter() {
+            ensure!(
+                clusters.contains(&cluster),
+                "workers of a cluster that is not"
+            );
+            let distinct: BTreeSet<_> = workers.iter().collect();
+            ensure!(distinct.len() == workers.len(), "a worker is listed twice");
+            for worker in &workers {
+                ensure!(
+                    WorkerCluster::<T>::get(worker) == Some(cluster),
+                    "a listed worker is elsewhere"
+                );
+                ensure!(
+                    pallet_phat_registry::Workers::<T>::contains_key(worker),
+                    "a listed worker is not registered"
+                );
+            }
+            listed = listed.saturating_add(workers.len());
+        }
+        ensure!(
+            WorkerCluster::<T>::iter_keys().count() == listed,
+            "a worker is in a cluster that does not list it"
+        );
+        for (worker, state) in WorkerStates::<T>::iter() {
+            ensure!(
+                WorkerCluster::<T>::get(worker) == Some(state.cluster),
+                "a worker has a state of a cluster that it is not in"
+            );
+        }
+        Ok(())
+    }
+
+    fn try_contracts(clusters: &BTreeSet<ClusterId>) -> Result<(), TryRuntimeError> {
+        for (_, info) in Contracts::<T>::iter() {
+            ensure!(
+                clusters.contains(&info.cluster),
+                "a contract of a cluster that is not"
+            );
+        }
+        let mut listed = BTreeSet::new();
+        for (cluster, contracts) in ClusterContracts::<T>::iter() {
+            for contract in contracts {
+                ensure!(
+                    Contracts::<T>::get(contract).is_some_and(|info| info.cluster == cluster),
+                    "a listed contract belongs elsewhere"
+                );
+                ensure!(listed.insert(contract), "a contract is listed twice");
+            }
+        }
+        let keyed: BTreeSet<_> = pallet_phat_registry::ContractKeys::<T>::iter_keys().collect();
+        ensure!(
+            keyed == listed,
+            "contracts with a key and listed ones differ"
+        );
+        Ok(())
+    }
+
+    fn try_withdrawals(clusters: &BTreeSet<ClusterId>) -> Result<(), TryRuntimeError> {
+        let mut waiting = 0usize;
+        for cluster in clusters {
+            let pending: Vec<_> = Withdrawals::<T>::iter_prefix_values(cluster).collect();
+            ensure!(
+                pending.len() == WithdrawalCount::<T>::get(cluster) as usize
+                    && pending.len() <= MAX_PENDING_WITHDRAWALS as usize,
+                "withdrawals and their count disagree"
+            );
+            for withdrawal in &pending {
+                let voters: BTreeSet<_> = withdrawal.votes.iter().map(|(voter, _)| voter).collect();
+                ensure!(
+                    voters.len() == withdrawal.votes.len(),
+                    "a worker has two votes"
+                );
+                ensure!(
+                    withdrawal
+                        .votes
+                        .iter()
+                        .all(|(_, amount)| *amount == 0 || *amount == withdrawal.amount),
+                    "a vote is neither for all nor for nothing"
+                );
+                ensure!(
+                    withdrawal.amount >= T::Currency::minimum_balance(),
+                    "a withdrawal could not be delivered"
+                );
+            }
+            waiting = waiting.saturating_add(pending.len());
+        }
+        ensure!(
+            Withdrawals::<T>::iter_keys().count() == waiting,
+            "a withdrawal from a cluster that is not"
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! How a cluster begins, who owns it, and which workers it may have.
+
+use super::*;
+use alloc::boxed::Box;
+use frame_system::pallet_prelude::OriginFor;
+use phat_primitives::message::ClusterGenesis;
+
+impl<T: Config> Pallet<T> {
+    /// Creates a cluster and orders that its workers begin.
+    pub(crate) fn create(
+        owner: T::AccountId,
+        permission: ClusterPermission<T::AccountId>,
+        workers: BoundedVec<WorkerId, ConstU32<MAX_CLUSTER_WORKERS>>,
+        prices: Prices,
+    ) -> DispatchResult {
+        ensure!(!workers.is_empty(), Error::<T>::NoWorkerSpecified);
+        ensure!(
+            pallet_phat_registry::Gatekeeper::<T>::exists(),
+            Error::<T>::NoGatekeeper
+        );
+        let code = PinkSystemCode::<T>::get().ok_or(Error::<T>::NoPinkSystemCode)?;
+        let counter = ClusterCounter::<T>::get();
+        let counter = counter.checked_add(1).ok_or(Error::<T>::CounterExhausted)?;
+        let cluster = ids::cluster_id(counter);
+        for worker in &workers {
+            Self::assign(worker, cluster, &owner)?;
+        }
+        Self::open_account(&cluster, &owner)?;
+        let raw_owner = RawAccount(owner.clone().into());
+        let code_hash = Hash::from(phat_primitives::blake2_256(&code));
+        let system_contract = ids::contract_id(&raw_owner, &code_hash, &cluster, &[]);
+        ClusterCounter::<T>::put(counter);
+        ClusterWorkers::<T>::insert(cluster, &workers);
+        Clusters::<T>::insert(
+            cluster,
+            ClusterInfo {
+                owner: owner.clone(),
+                permission,
+                system_contract,
+                gas_price: prices.gas_price,
+                deposit_per_item: prices.deposit_per_item,
+                deposit_per_byte: prices.deposit_per_byte,
+            },
+        );
+        Contracts::<T>::insert(
+            system_contract,
+            ContractInfo {
+                deployer: owner,
+                cluster,
+                code_index: CodeIndex::WasmCode(code_hash),
+            },
+        );
+        let genesis = ClusterGenesis {
+            owner: raw_owner,
+            prices,
+            system_code: code.into_inner(),
+            system_contract,
+            workers: workers.into_inner(),
+        };
+        Self::order(cluster, ClusterMessage::Created(Box::new(genesis)))?;
+        Self::deposit_event(Event::ClusterCreated {
+            cluster,
+            system_contract,
+        });
+        Ok(())
+    }
+
+    /// The sender, if it owns the cluster.
+    pub(crate) fn ensure_owner(
+        origin: OriginFor<T>,
+        cluster: &ClusterId,
+    ) -> Result<T::AccountId, DispatchError> {
+        let sender = frame_system::ensure_signed(origin)?;
+        let info = Clusters::<T>::get(cluster).ok_or(Error::<T>::ClusterNotFound)?;
+        ensure!(info.owner == sender, Error::<T>::NotClusterOwner);
+        Ok(sender)
+    }
+
+    /// Assigns a worker that is free and that the owner operates. The list of the cluster's workers
+    /// is the caller's to keep.
+    pub(crate) fn assign(
+        worker: &WorkerId,
+        cluster: ClusterId,
+        owner: &T::AccountId,
+    ) -> DispatchResult {
+        let info =
+            pallet_phat_registry::Workers::<T>::get(worker).ok_or(Error::<T>::WorkerNotFound)?;
+        ensure!(info.operator == *owner, Error::<T>::NotWorkerOperator);
+        match WorkerCluster::<T>::get(worker) {
+            Some(present) if present == cluster => Err(Error::<T>::DuplicatedWorker.into()),
+            Some(_) => Err(Error::<T>::WorkerInUse.into()),
+            None => {
+                WorkerCluster::<T>::insert(worker, cluster);
+                Ok(())
+            }
+        }
+    }
+}

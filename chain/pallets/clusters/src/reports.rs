@@ -1,0 +1,144 @@
+//! What workers and clusters report.
+
+use super::*;
+use alloc::collections::BTreeSet;
+use pallet_phat_messages::OnReport;
+use pallet_phat_registry::{ClusterKeys, ContractKeys, Pallet as Registry};
+use phat_primitives::{
+    message::KeyDelivery,
+    report::{Heartbeat, Payload},
+};
+
+/// Why a cluster's statement is refused, as the custom code of an invalid transaction. The numbers
+/// continue those of [`pallet_phat_messages::refusal`].
+pub mod refusal {
+    /// The cluster has as many contracts as it may.
+    pub const CLUSTER_FULL: u8 = 4;
+}
+
+impl<T: Config> Pallet<T> {
+    /// Decides whether a cluster's statement may enter a block: once for each contract, and under the
+    /// cluster's key. What the call could fail for is checked here, or the same statement could be
+    /// sent again and again for nothing.
+    pub(crate) fn authorize_contract_ready(
+        _source: TransactionSource,
+        signed: &SignedContractReady,
+    ) -> TransactionValidityWithRefund {
+        let statement = &signed.statement;
+        let expected = Contracts::<T>::get(statement.contract)
+            .is_some_and(|info| info.cluster == statement.cluster);
+        if !expected {
+            return Err(InvalidTransaction::Call.into());
+        }
+        if ContractKeys::<T>::contains_key(statement.contract) {
+            return Err(InvalidTransaction::Stale.into());
+        }
+        let genuine = ClusterKeys::<T>::get(statement.cluster).is_some_and(|public| {
+            phat_crypto::verify(
+                &public,
+                phat_crypto::contexts::CONTRACT_READY,
+                &statement.encode(),
+                &signed.signature,
+            )
+        });
+        if !genuine {
+            return Err(InvalidTransaction::BadProof.into());
+        }
+        let contracts = ClusterContracts::<T>::decode_len(statement.cluster).unwrap_or(0);
+        if contracts >= MAX_CLUSTER_CONTRACTS as usize {
+            return Err(InvalidTransaction::Custom(refusal::CLUSTER_FULL).into());
+        }
+        let validity = ValidTransaction {
+            // Somebody waits for the contract, so hosts that seal on demand do so for it.
+            priority: 1,
+            requires: Vec::new(),
+            provides: alloc::vec![(b"contract-ready", statement.contract).encode()],
+            longevity: 64,
+            propagate: true,
+        };
+        Ok((validity, Weight::zero()))
+    }
+
+    fn on_cluster_key(
+        reporter: &WorkerId,
+        cluster: ClusterId,
+        delivery: KeyDelivery,
+    ) -> DispatchResult {
+        Registry::<T>::ensure_gatekeeper(reporter)?;
+        let (worker, pubkey) = (delivery.worker, delivery.public);
+        ensure!(
+            WorkerCluster::<T>::get(worker) == Some(cluster),
+            Error::<T>::WorkerNotInCluster
+        );
+        let first = !ClusterKeys::<T>::contains_key(cluster);
+        Registry::<T>::set_cluster_key(cluster, pubkey)?;
+        Self::order(cluster, ClusterMessage::KeyDelivered(delivery))?;
+        if first {
+            Self::deposit_event(Event::ClusterPubkeyAvailable { cluster, pubkey });
+        }
+        Self::deposit_event(Event::ClusterDeployed {
+            cluster,
+            pubkey,
+            worker,
+        });
+        Ok(())
+    }
+
+    fn on_heartbeat(worker: &WorkerId, heartbeat: &Heartbeat) -> DispatchResult {
+        let cluster = heartbeat.cluster;
+        ensure!(
+            WorkerCluster::<T>::get(worker) == Some(cluster),
+            Error::<T>::WorkerNotInCluster
+        );
+        let state = WorkerState {
+            cluster,
+            block: heartbeat.block,
+            state_root: heartbeat.state_root,
+        };
+        WorkerStates::<T>::insert(worker, &state);
+        if !heartbeat.withdrawals.is_empty() {
+            let members: BTreeSet<_> = ClusterWorkers::<T>::get(cluster).into_iter().collect();
+            for outcome in &heartbeat.withdrawals {
+                Self::vote_withdrawal(worker, &cluster, &members, outcome)?;
+            }
+        }
+        Self::deposit_event(Event::StateReported {
+            worker: *worker,
+            cluster,
+            block: state.block,
+            state_root: state.state_root,
+        });
+        Ok(())
+    }
+}
+
+impl<T: Config> OnReport for Pallet<T> {
+    fn on_payload(worker: &WorkerId, payload: &Payload) -> DispatchResult {
+        match payload {
+            Payload::Heartbeat(heartbeat) => Self::on_heartbeat(worker, heartbeat),
+            Payload::ClusterKey {
+                cluster,
+                public,
+                worker: recipient,
+                secret,
+            } => {
+                let delivery = KeyDelivery {
+                    worker: *recipient,
+                    public: *public,
+                    secret: *secret,
+                };
+                Self::on_cluster_key(worker, *cluster, delivery)
+            }
+            Payload::MasterKey { .. } => Ok(()),
+        }
+    }
+
+    fn weight(payload: &Payload) -> Weight {
+        let db = T::DbWeight::get();
+        match payload {
+            Payload::Heartbeat(heartbeat) => weights::heartbeat(heartbeat.withdrawals.len(), db),
+            Payload::ClusterKey { .. } => weights::cluster_key(db),
+            Payload::MasterKey { .. } => Weight::zero(),
+        }
+    }
+}

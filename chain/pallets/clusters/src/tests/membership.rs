@@ -1,0 +1,367 @@
+//! Creating clusters, and their workers.
+
+use crate::{
+    ClusterPermission, ClusterWorkers, Clusters as Records, CodeIndex, Contracts, Error, Event,
+    WorkerCluster, WorkerStates, mock::*,
+};
+use codec::{Decode, Encode};
+use pallet_phat_messages::OnReport;
+use phat_primitives::{
+    AccountId as RawAccount, Hash, blake2_256, ids,
+    limits::{MAX_CLUSTER_WORKERS, MAX_CODE_LEN},
+    message::{ClusterMessage, KeyDelivery, Message, SealedKey},
+    report::Payload,
+};
+use polkadot_sdk::{
+    frame_support::{BoundedVec, assert_noop, assert_ok, dispatch::DispatchResult},
+    frame_system::RawOrigin,
+    sp_runtime::DispatchError,
+};
+
+fn add(owner: u8, number: u8) -> DispatchResult {
+    Clusters::add_worker_to_cluster(signed(owner), worker(number), first())
+}
+
+fn remove(owner: u8, number: u8) -> DispatchResult {
+    Clusters::remove_worker_from_cluster(signed(owner), worker(number), first())
+}
+
+fn secret() -> SealedKey {
+    SealedKey {
+        iv: [1; 12],
+        ephemeral: [2; 32],
+        data: [3; 48],
+    }
+}
+
+fn key_payload(recipient: u8, public: u8) -> Payload {
+    Payload::ClusterKey {
+        cluster: first(),
+        public: [public; 32],
+        worker: worker(recipient),
+        secret: secret(),
+    }
+}
+
+#[test]
+fn a_cluster_begins_with_all_that_its_workers_must_know() {
+    on_chain(|| {
+        assert_ok!(create(1, &[2, 1]));
+        let system_hash = Hash::from(blake2_256(SYSTEM_CODE));
+        let owner = RawAccount([1; 32]);
+        let system_contract = ids::contract_id(&owner, &system_hash, &first(), &[]);
+        let [Message::Cluster(cluster, ClusterMessage::Created(genesis))] = &ordered()[..] else {
+            panic!("one message is ordered");
+        };
+        assert_eq!(*cluster, first());
+        assert_eq!(genesis.owner, owner);
+        assert_eq!(genesis.system_code, SYSTEM_CODE);
+        assert_eq!(genesis.system_contract, system_contract);
+        assert_eq!(genesis.workers, vec![worker(2), worker(1)]);
+        let prices = genesis.prices;
+        assert_eq!(
+            (
+                prices.gas_price,
+                prices.deposit_per_item,
+                prices.deposit_per_byte
+            ),
+            (1, 2, 3)
+        );
+        assert_eq!(prices.treasury, RawAccount([9; 32]));
+        let record = Records::<Test>::get(first()).unwrap();
+        assert_eq!(
+            (record.owner, record.system_contract),
+            (account(1), system_contract)
+        );
+        let info = Contracts::<Test>::get(system_contract).unwrap();
+        assert_eq!(info.code_index, CodeIndex::WasmCode(system_hash));
+        System::assert_last_event(
+            Event::ClusterCreated {
+                cluster: first(),
+                system_contract,
+            }
+            .into(),
+        );
+    });
+}
+
+#[test]
+fn clusters_are_counted_from_one() {
+    on_chain(|| {
+        assert_ok!(create(1, &[1]));
+        assert_ok!(create(1, &[2]));
+        assert_ok!(create(2, &[10]));
+        for counter in 1..=3 {
+            assert!(Records::<Test>::contains_key(ids::cluster_id(counter)));
+        }
+        assert_eq!(Records::<Test>::iter_keys().count(), 3);
+    });
+}
+
+#[test]
+fn there_is_no_cluster_without_a_gatekeeper_or_a_system_contract() {
+    on_chain(|| {
+        let gatekeeper = pallet_phat_registry::Gatekeeper::<Test>::take().unwrap();
+        assert_noop!(create(1, &[1]), Error::<Test>::NoGatekeeper);
+        pallet_phat_registry::Gatekeeper::<Test>::put(gatekeeper);
+        let code = crate::PinkSystemCode::<Test>::take();
+        assert_noop!(create(1, &[1]), Error::<Test>::NoPinkSystemCode);
+        crate::PinkSystemCode::<Test>::set(code);
+        assert_ok!(create(1, &[1]));
+    });
+}
+
+#[test]
+fn a_cluster_takes_registered_free_workers_of_its_owner_once_each() {
+    on_chain(|| {
+        assert_noop!(create(1, &[]), Error::<Test>::NoWorkerSpecified);
+        assert_noop!(create(1, &[1, 6]), Error::<Test>::WorkerNotFound);
+        assert_noop!(create(1, &[1, 10]), Error::<Test>::NotWorkerOperator);
+        assert_noop!(create(1, &[1, 2, 1]), Error::<Test>::DuplicatedWorker);
+        assert_ok!(create(1, &[1]));
+        assert_noop!(create(1, &[2, 1]), Error::<Test>::WorkerInUse);
+        assert_eq!(WorkerCluster::<Test>::get(worker(2)), None);
+    });
+}
+
+#[test]
+fn the_owner_pays_for_the_clusters_account_or_there_is_no_cluster() {
+    on_chain(|| {
+        assert_ok!(Balances::force_set_balance(
+            RawOrigin::Root.into(),
+            account(1),
+            2 * MINIMUM - 1
+        ));
+        assert!(create(1, &[1]).is_err());
+        assert_ok!(Balances::force_set_balance(
+            RawOrigin::Root.into(),
+            account(1),
+            2 * MINIMUM
+        ));
+        assert_ok!(create(1, &[1]));
+        assert_eq!((balance(1), pool()), (MINIMUM, MINIMUM));
+    });
+}
+
+#[test]
+fn a_cluster_that_finds_no_place_in_the_block_leaves_no_trace() {
+    on_chain(|| {
+        fill_block();
+        assert_noop!(
+            create(1, &[1]),
+            pallet_phat_messages::Error::<Test>::BlockFull
+        );
+    });
+}
+
+#[test]
+fn the_system_code_is_set_by_root_and_for_later_clusters() {
+    on_chain(|| {
+        let new: BoundedVec<_, _> = b"new".to_vec().try_into().unwrap();
+        assert_noop!(
+            Clusters::set_pink_system_code(signed(1), new.clone()),
+            DispatchError::BadOrigin
+        );
+        assert_ok!(create(1, &[1]));
+        let before = Records::<Test>::get(first());
+        assert_ok!(Clusters::set_pink_system_code(RawOrigin::Root.into(), new));
+        let code_hash = Hash::from(blake2_256(b"new"));
+        System::assert_last_event(Event::SystemCodeSet { code_hash }.into());
+        assert_eq!(Records::<Test>::get(first()), before);
+        assert_ok!(create(1, &[2]));
+        let second = Records::<Test>::get(ids::cluster_id(2)).unwrap();
+        let info = Contracts::<Test>::get(second.system_contract).unwrap();
+        assert_eq!(info.code_index, CodeIndex::WasmCode(code_hash));
+    });
+}
+
+#[test]
+fn a_system_code_that_is_too_long_is_not_even_decoded() {
+    let call = |len: u32| {
+        // A call's number and a list of that many zeros.
+        let bytes = (7u8, vec![0u8; len as usize]).encode();
+        crate::Call::<Test>::decode(&mut &bytes[..])
+    };
+    assert!(call(MAX_CODE_LEN).is_ok());
+    assert!(call(MAX_CODE_LEN + 1).is_err());
+}
+
+#[test]
+fn the_owner_adds_free_workers_of_its_own() {
+    on_chain(|| {
+        assert_noop!(add(1, 2), Error::<Test>::ClusterNotFound);
+        assert_ok!(create(1, &[1]));
+        assert_ok!(create(2, &[10]));
+        assert_noop!(add(2, 11), Error::<Test>::NotClusterOwner);
+        assert_noop!(add(1, 11), Error::<Test>::NotWorkerOperator);
+        assert_noop!(add(1, 6), Error::<Test>::WorkerNotFound);
+        assert_noop!(add(1, 1), Error::<Test>::DuplicatedWorker);
+        ordered();
+        assert_ok!(add(1, 2));
+        assert_eq!(
+            ordered_there(),
+            vec![ClusterMessage::WorkerAdded(worker(2))]
+        );
+        assert_eq!(
+            ClusterWorkers::<Test>::get(first()),
+            vec![worker(1), worker(2)]
+        );
+        System::assert_last_event(
+            Event::WorkerAddedToCluster {
+                worker: worker(2),
+                cluster: first(),
+            }
+            .into(),
+        );
+        assert_ok!(create(1, &[3]));
+        assert_noop!(add(1, 3), Error::<Test>::WorkerInUse);
+    });
+}
+
+#[test]
+fn a_cluster_has_only_so_many_workers() {
+    chain().execute_with(|| {
+        assert_ok!(create(1, &[1]));
+        let full = vec![worker(1); MAX_CLUSTER_WORKERS as usize];
+        ClusterWorkers::<Test>::insert(first(), BoundedVec::try_from(full).unwrap());
+        assert_noop!(add(1, 2), Error::<Test>::TooManyWorkers);
+    });
+}
+
+#[test]
+fn a_worker_that_leaves_is_free_again_and_the_others_are_told() {
+    on_chain(|| {
+        assert_ok!(create(1, &[1, 2]));
+        assert_ok!(heartbeat(2, &[]));
+        assert!(WorkerStates::<Test>::contains_key(worker(2)));
+        assert_noop!(remove(2, 2), Error::<Test>::NotClusterOwner);
+        assert_noop!(remove(1, 3), Error::<Test>::WorkerNotInCluster);
+        ordered();
+        assert_ok!(remove(1, 2));
+        assert_eq!(
+            ordered_there(),
+            vec![ClusterMessage::WorkerRemoved(worker(2))]
+        );
+        System::assert_last_event(
+            Event::WorkerRemovedFromCluster {
+                worker: worker(2),
+                cluster: first(),
+            }
+            .into(),
+        );
+        assert!(!WorkerStates::<Test>::contains_key(worker(2)));
+        assert_noop!(remove(1, 2), Error::<Test>::WorkerNotInCluster);
+        assert_noop!(heartbeat(2, &[]), Error::<Test>::WorkerNotInCluster);
+        assert_ok!(create(1, &[2]));
+    });
+}
+
+#[test]
+fn a_heartbeat_counts_in_the_workers_own_cluster_only() {
+    on_chain(|| {
+        assert_ok!(create(1, &[1]));
+        assert_ok!(create(2, &[10]));
+        assert_noop!(
+            heartbeat_in(ids::cluster_id(2), 1, &[]),
+            Error::<Test>::WorkerNotInCluster
+        );
+        assert_noop!(heartbeat(5, &[]), Error::<Test>::WorkerNotInCluster);
+        assert_ok!(heartbeat(1, &[]));
+        let state = WorkerStates::<Test>::get(worker(1)).unwrap();
+        assert_eq!(
+            (state.cluster, state.block, state.state_root),
+            (first(), 1, Hash::repeat_byte(1))
+        );
+        System::assert_last_event(
+            Event::StateReported {
+                worker: worker(1),
+                cluster: first(),
+                block: 1,
+                state_root: Hash::repeat_byte(1),
+            }
+            .into(),
+        );
+    });
+}
+
+#[test]
+fn a_clusters_key_goes_from_the_gatekeeper_to_the_workers_of_the_cluster() {
+    on_chain(|| {
+        assert_ok!(create(1, &[2, 3]));
+        ordered();
+        let report = |from, payload| Clusters::on_payload(&worker(from), &payload);
+        assert_noop!(
+            report(2, key_payload(2, 7)),
+            pallet_phat_registry::Error::<Test>::NotGatekeeper
+        );
+        assert_noop!(
+            report(1, key_payload(4, 7)),
+            Error::<Test>::WorkerNotInCluster
+        );
+        assert_ok!(report(1, key_payload(2, 7)));
+        let available = Event::ClusterPubkeyAvailable {
+            cluster: first(),
+            pubkey: [7; 32],
+        };
+        System::assert_has_event(available.clone().into());
+        System::reset_events();
+        assert_noop!(
+            report(1, key_payload(3, 8)),
+            pallet_phat_registry::Error::<Test>::KeyMismatch
+        );
+        assert_ok!(report(1, key_payload(3, 7)));
+        let available = available.into();
+        assert!(
+            System::events()
+                .iter()
+                .all(|record| record.event != available)
+        );
+        System::assert_last_event(
+            Event::ClusterDeployed {
+                cluster: first(),
+                pubkey: [7; 32],
+                worker: worker(3),
+            }
+            .into(),
+        );
+        let delivery = |number| {
+            ClusterMessage::KeyDelivered(KeyDelivery {
+                worker: worker(number),
+                public: [7; 32],
+                secret: secret(),
+            })
+        };
+        assert_eq!(ordered_there(), vec![delivery(2), delivery(3)]);
+    });
+}
+
+#[test]
+fn deploying_is_for_those_whom_the_permission_names() {
+    let only = |byte| ClusterPermission::OnlyOwner(account(byte));
+    let list = ClusterPermission::AllowList(vec![account(3)].try_into().unwrap());
+    let cases = [
+        (ClusterPermission::Public, [true, true, true]),
+        (only(1), [true, false, false]),
+        (only(3), [false, false, true]),
+        (list, [true, false, true]),
+    ];
+    for (permission, allowed) in cases {
+        on_chain(|| {
+            assert_ok!(create_with(1, permission.clone(), &[1]));
+            for (deployer, allowed) in (1..).zip(allowed) {
+                let expected: DispatchResult = match allowed {
+                    true => Ok(()),
+                    false => Err(Error::<Test>::NoPermission.into()),
+                };
+                assert_eq!(instantiate(deployer, b"", 0), expected);
+                let upload = Clusters::cluster_upload_resource(
+                    signed(deployer),
+                    first(),
+                    phat_primitives::message::ResourceKind::InkCode,
+                    vec![1],
+                );
+                assert_eq!(upload, expected);
+            }
+        });
+    }
+}

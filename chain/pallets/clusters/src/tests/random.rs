@@ -1,0 +1,347 @@
+//! Random operations keep the invariants and the money.
+
+use crate::{
+    ClusterCounter, ClusterWorkers, Event, WithdrawalCount, Withdrawals, WorkerCluster, mock::*,
+};
+use pallet_phat_registry::ClusterKeys;
+use phat_primitives::{
+    Balance, ClusterId, MessageNumber, ids,
+    message::{ClusterMessage, Message},
+};
+use polkadot_sdk::{
+    frame_support::dispatch::DispatchResult, frame_system::RawOrigin, sp_runtime::DispatchError,
+};
+use proptest::{
+    prelude::*,
+    test_runner::{TestRng, TestRunner},
+};
+use std::{cell::Cell, collections::BTreeMap};
+
+/// What somebody does. Most of it is possible only at times: a refusal must change nothing.
+#[derive(Clone, Debug)]
+enum Step {
+    Create {
+        owner: u8,
+        workers: Vec<u8>,
+    },
+    AddWorker {
+        owner: u8,
+        worker: u8,
+        cluster: u64,
+    },
+    RemoveWorker {
+        owner: u8,
+        worker: u8,
+        cluster: u64,
+    },
+    Deposit {
+        sender: u8,
+        amount: Balance,
+        cluster: u64,
+        dest: u8,
+    },
+    Instantiate {
+        deployer: u8,
+        salt: u8,
+        deposit: Balance,
+    },
+    Ready {
+        deployer: u8,
+        salt: u8,
+    },
+    Withdraw {
+        account: u8,
+        cluster: u64,
+        amount: Balance,
+    },
+    /// An honest heartbeat: how all withdrawals that wait have ended inside the worker's cluster.
+    Heartbeat {
+        worker: u8,
+    },
+    /// [`LIAR`] says that money left with each of them that is for at least this much.
+    Lie {
+        amount: Balance,
+    },
+    /// Somebody takes all their money elsewhere, so that their account is gone.
+    Leave {
+        account: u8,
+    },
+}
+
+fn worker_number() -> impl Strategy<Value = u8> {
+    prop_oneof![1u8..=6, 10u8..=12]
+}
+
+fn amount() -> impl Strategy<Value = Balance> {
+    prop_oneof![1 => 0u128..30, 6 => 0u128..20_000, 1 => Just(ENDOWMENT)]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let account = || 1u8..=3;
+    let owner = || 1u8..=2;
+    let cluster = || 1u64..=3;
+    prop_oneof![
+        4 => (owner(), prop::collection::vec(worker_number(), 0..3))
+            .prop_map(|(owner, workers)| Step::Create { owner, workers }),
+        4 => (owner(), worker_number(), cluster())
+            .prop_map(|(owner, worker, cluster)| Step::AddWorker { owner, worker, cluster }),
+        2 => (owner(), worker_number(), cluster())
+            .prop_map(|(owner, worker, cluster)| Step::RemoveWorker { owner, worker, cluster }),
+        20 => (account(), amount(), cluster(), account())
+            .prop_map(|(sender, amount, cluster, dest)| Step::Deposit { sender, amount, cluster, dest }),
+        6 => (account(), 0u8..2, amount())
+            .prop_map(|(deployer, salt, deposit)| Step::Instantiate { deployer, salt, deposit }),
+        6 => (account(), 0u8..2).prop_map(|(deployer, salt)| Step::Ready { deployer, salt }),
+        20 => (account(), cluster(), amount())
+            .prop_map(|(account, cluster, amount)| Step::Withdraw { account, cluster, amount }),
+        40 => worker_number().prop_map(|worker| Step::Heartbeat { worker }),
+        4 => amount().prop_map(|amount| Step::Lie { amount }),
+        1 => account().prop_map(|account| Step::Leave { account }),
+    ]
+}
+
+/// The one worker that lies, though only where others outvote it: everything rests on an honest
+/// majority.
+const LIAR: u8 = 5;
+
+/// What honest workers hold: the accounts inside the clusters, and how withdrawals ended there.
+#[derive(Default)]
+struct Model {
+    inside: BTreeMap<(ClusterId, [u8; 32]), Balance>,
+    outcomes: BTreeMap<(ClusterId, MessageNumber), Balance>,
+}
+
+impl Model {
+    /// Applies what was ordered, as workers do.
+    fn apply(&mut self, first: MessageNumber, messages: Vec<Message>) {
+        for (number, message) in (first..).zip(messages) {
+            let Message::Cluster(cluster, message) = message else {
+                continue;
+            };
+            match message {
+                ClusterMessage::Deposit { account, amount } => {
+                    *self.inside.entry((cluster, account.0)).or_default() += amount;
+                }
+                ClusterMessage::Withdraw { account, amount } => {
+                    let balance = self.inside.entry((cluster, account.0)).or_default();
+                    let left = if *balance >= amount { amount } else { 0 };
+                    *balance -= left;
+                    self.outcomes.insert((cluster, number), left);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn inside_of(&self, cluster: ClusterId) -> Balance {
+        let of = self.inside.iter().filter(|((c, _), _)| *c == cluster);
+        of.map(|(_, balance)| *balance).sum()
+    }
+
+    /// What has left accounts inside and has not been paid.
+    fn on_the_way(&self, cluster: ClusterId) -> Balance {
+        Withdrawals::<Test>::iter_key_prefix(cluster)
+            .map(|number| self.outcomes[&(cluster, number)])
+            .sum()
+    }
+
+    fn run(&self, step: Step) -> DispatchResult {
+        match step {
+            Step::Create { owner, workers } => create(owner, &workers),
+            Step::AddWorker {
+                owner,
+                worker: number,
+                cluster,
+            } => Clusters::add_worker_to_cluster(
+                signed(owner),
+                worker(number),
+                ids::cluster_id(cluster),
+            ),
+            Step::RemoveWorker {
+                owner,
+                worker: number,
+                cluster,
+            } => Clusters::remove_worker_from_cluster(
+                signed(owner),
+                worker(number),
+                ids::cluster_id(cluster),
+            ),
+            Step::Deposit {
+                sender,
+                amount,
+                cluster,
+                dest,
+            } => Clusters::transfer_to_cluster(
+                signed(sender),
+                amount,
+                ids::cluster_id(cluster),
+                account(dest),
+            ),
+            Step::Instantiate {
+                deployer,
+                salt,
+                deposit,
+            } => instantiate(deployer, &[salt], deposit),
+            Step::Ready { deployer, salt } => hand_in(deployer, salt),
+            Step::Withdraw {
+                account,
+                cluster,
+                amount,
+            } => Clusters::transfer_from_cluster(signed(account), ids::cluster_id(cluster), amount),
+            Step::Heartbeat { worker } => {
+                let cluster = cluster_of(worker)?;
+                let outcomes: Vec<_> = Withdrawals::<Test>::iter_key_prefix(cluster)
+                    .map(|number| (number, self.outcomes[&(cluster, number)]))
+                    .collect();
+                heartbeat_in(cluster, worker, &outcomes)
+            }
+            Step::Lie { amount } => {
+                let cluster = cluster_of(LIAR)?;
+                if !honest_majority(cluster) {
+                    return Err("a majority that lies may take what it likes".into());
+                }
+                let outcomes: Vec<_> = Withdrawals::<Test>::iter_prefix(cluster)
+                    .map(|(number, pending)| (number, amount.max(pending.amount)))
+                    .collect();
+                heartbeat_in(cluster, LIAR, &outcomes)
+            }
+            Step::Leave { account: who } => Balances::transfer_all(signed(who), account(5), false),
+        }
+    }
+}
+
+/// A statement of the first cluster, if the chain would let it into a block.
+fn hand_in(deployer: u8, salt: u8) -> DispatchResult {
+    use polkadot_sdk::frame_support::{pallet_prelude::TransactionSource, traits::Authorize};
+    let signed = ready(contract(deployer, &[salt]));
+    let call = RuntimeCall::Clusters(crate::Call::contract_ready {
+        signed: signed.clone(),
+    });
+    match call.authorize(TransactionSource::External) {
+        Some(Ok(_)) => Clusters::contract_ready(RawOrigin::Authorized.into(), signed),
+        _ => Err("not authorised".into()),
+    }
+}
+
+fn cluster_of(number: u8) -> Result<ClusterId, DispatchError> {
+    WorkerCluster::<Test>::get(worker(number)).ok_or("in no cluster".into())
+}
+
+/// How often what is to be tested came about.
+#[derive(Default, Debug)]
+struct Tally {
+    refused: Cell<u32>,
+    paid: Cell<u32>,
+    unpaid: Cell<u32>,
+    instantiated: Cell<u32>,
+}
+
+fn count(counter: &Cell<u32>, times: usize) {
+    counter.set(counter.get() + times as u32);
+}
+
+fn happened(what: fn(&Event<Test>) -> bool) -> usize {
+    let events = System::events();
+    let ours = events.iter().filter_map(|record| match &record.event {
+        RuntimeEvent::Clusters(event) => Some(event),
+        _ => None,
+    });
+    ours.filter(|event| what(event)).count()
+}
+
+/// After each step: nothing is made or lost of the money, the pallet's invariants hold, and each
+/// cluster's account holds to the unit what is inside, what is on its way out, and the deposit that
+/// keeps it alive. At the end, once all honest workers have spoken, every withdrawal is over.
+#[test]
+fn random_operations_keep_the_money_and_the_invariants() {
+    let config = ProptestConfig {
+        cases: 96,
+        failure_persistence: None,
+        ..Default::default()
+    };
+    let rng = TestRng::deterministic_rng(config.rng_algorithm);
+    let tally = Tally::default();
+    TestRunner::new_with_rng(config, rng)
+        .run(&prop::collection::vec(step(), 1..120), |steps| {
+            chain().execute_with(|| scenario(steps, &tally));
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+    for counter in [
+        &tally.refused,
+        &tally.paid,
+        &tally.unpaid,
+        &tally.instantiated,
+    ] {
+        assert!(counter.get() > 50, "too little happened: {tally:?}");
+    }
+}
+
+fn scenario(steps: Vec<Step>, tally: &Tally) {
+    let mut model = Model::default();
+    let issued = Balances::total_issuance();
+    create(1, &[1, 2, 3, LIAR]).unwrap();
+    create(2, &[10, 11]).unwrap();
+    ordered();
+    ClusterKeys::<Test>::insert(first(), cluster_key().public());
+    for step in steps {
+        let number = pallet_phat_messages::NextMessage::<Test>::get();
+        let shown = format!("{step:?}");
+        let outcome = model.run(step);
+        count(&tally.refused, usize::from(outcome.is_err()));
+        model.apply(number, ordered());
+        check(&model, issued, &shown);
+    }
+    for number in (1..=4).chain(10..=12) {
+        if cluster_of(number).is_ok() {
+            model.run(Step::Heartbeat { worker: number }).unwrap();
+            check(&model, issued, "the last word");
+        }
+    }
+    for cluster in (1..=ClusterCounter::<Test>::get()).map(ids::cluster_id) {
+        if honest_majority(cluster) {
+            assert_eq!(WithdrawalCount::<Test>::get(cluster), 0);
+        }
+    }
+    count(
+        &tally.paid,
+        happened(|event| matches!(event, Event::Withdrawn { amount: 1.., .. })),
+    );
+    count(
+        &tally.unpaid,
+        happened(|event| matches!(event, Event::Withdrawn { amount: 0, .. })),
+    );
+    count(
+        &tally.instantiated,
+        happened(|event| matches!(event, Event::Instantiated { .. })),
+    );
+    assert_eq!(
+        happened(|event| matches!(event, Event::WithdrawalUnpaid { .. })),
+        0,
+        "an honest majority asks for nothing that is not there"
+    );
+}
+
+fn honest_majority(cluster: ClusterId) -> bool {
+    let workers = ClusterWorkers::<Test>::get(cluster);
+    let honest = workers
+        .iter()
+        .filter(|member| **member != worker(LIAR))
+        .count();
+    honest * 2 > workers.len()
+}
+
+fn check(model: &Model, issued: Balance, after: &str) {
+    assert_eq!(Clusters::do_try_state(), Ok(()), "after {after}");
+    assert_eq!(Balances::total_issuance(), issued, "after {after}");
+    let pools = (1..=ClusterCounter::<Test>::get()).map(ids::cluster_id);
+    let mut held = 0;
+    for cluster in pools {
+        let pool = Balances::free_balance(Clusters::account_of(&cluster));
+        let owed = model.inside_of(cluster) + model.on_the_way(cluster);
+        assert_eq!(pool, MINIMUM + owed, "after {after}");
+        held += pool;
+    }
+    let outside: Balance = (1..=5).map(balance).sum();
+    assert_eq!(outside + held, issued, "after {after}");
+}
