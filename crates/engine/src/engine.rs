@@ -1,0 +1,581 @@
+//! The engine: wasmtime set up once, compiled codes, and the entry points.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use wasmtime::{
+    InstanceAllocationStrategy, InstancePre, Linker, Module, ModuleExport, OperatorCost,
+    PoolingAllocationConfig, WasmFeatures,
+};
+
+use crate::{
+    config::{Config, HOST_STACK_BYTES, Limits, NATIVE_STACK_BYTES, Prices, Profile},
+    deposit,
+    error::{
+        CodeRejected, ContractError, DispatchError, ExecutionFault, Failure, RemoveCodeError,
+        UploadError,
+    },
+    exec::{self, Guest},
+    gas::GAS_PER_FUEL,
+    host::Host,
+    interface,
+    ledger::{self, LedgerError},
+    outcome::{ExecReturn, InstantiateOutcome, Outcome, Report},
+    pink::crypto,
+    schema::{self, AccountId, CodeHash, CodeInfo, ContractId, Determinism},
+    session::Session,
+    state::Overlay,
+    wasm,
+};
+
+/// A contract's code, checked and compiled.
+pub struct Code {
+    pub(crate) pre: InstancePre<Guest>,
+    pub(crate) deploy: ModuleExport,
+    pub(crate) deploy_returns: bool,
+    pub(crate) call: ModuleExport,
+    pub(crate) call_returns: bool,
+    pub(crate) memory: ModuleExport,
+    pub(crate) stack: ModuleExport,
+}
+
+/// A call of a contract.
+#[derive(Clone, Debug)]
+pub struct CallArgs {
+    /// Who calls, pays deposits and the value.
+    pub origin: AccountId,
+    /// The contract.
+    pub dest: ContractId,
+    /// Balance that goes with the call.
+    pub value: u128,
+    /// The most gas the call may use.
+    pub gas_limit: u64,
+    /// The most storage deposit the origin pays; `None` for all it has.
+    pub storage_deposit_limit: Option<u128>,
+    /// Selector and arguments.
+    pub input: Vec<u8>,
+}
+
+/// An instantiation of a contract.
+#[derive(Clone, Debug)]
+pub struct InstantiateArgs {
+    /// Who instantiates, pays deposits and the value.
+    pub origin: AccountId,
+    /// The code, uploaded before.
+    pub code_hash: CodeHash,
+    /// Balance for the contract, besides the existential deposit.
+    pub value: u128,
+    /// The most gas the constructor may use.
+    pub gas_limit: u64,
+    /// The most storage deposit the origin pays; `None` for all it has.
+    pub storage_deposit_limit: Option<u128>,
+    /// Selector and arguments of the constructor.
+    pub input: Vec<u8>,
+    /// Distinguishes contracts of one code and one deployer.
+    pub salt: Vec<u8>,
+}
+
+/// A code that was uploaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadOutcome {
+    /// Its hash.
+    pub code_hash: CodeHash,
+    /// The deposit held for it; zero if the code was there before.
+    pub deposit: u128,
+}
+
+/// Runs contracts. Cheap to clone; clones share compiled codes and instances.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    wasmtime: wasmtime::Engine,
+    linker: Linker<Guest>,
+    codes: Mutex<CodeCache>,
+}
+
+/// Compiled codes, the least recently used of which goes first.
+#[derive(Default)]
+struct CodeCache {
+    clock: u64,
+    codes: HashMap<(CodeHash, Determinism), (u64, Arc<Code>)>,
+}
+
+impl CodeCache {
+    fn get(&mut self, key: &(CodeHash, Determinism)) -> Option<Arc<Code>> {
+        self.clock += 1;
+        let (used, code) = self.codes.get_mut(key)?;
+        *used = self.clock;
+        Some(code.clone())
+    }
+
+    fn insert(&mut self, key: (CodeHash, Determinism), code: Arc<Code>, capacity: usize) {
+        if self.codes.len() >= capacity.max(1) {
+            let oldest = self.codes.iter().min_by_key(|(_, (used, _))| *used);
+            if let Some(oldest) = oldest.map(|(key, _)| *key) {
+                self.codes.remove(&oldest);
+            }
+        }
+        self.clock += 1;
+        self.codes.insert(key, (self.clock, code));
+    }
+}
+
+/// Prices of operators in fuel. What only names a value generates no code and costs nothing; a loop
+/// or a call always contains something that does.
+fn operator_cost() -> OperatorCost {
+    const DIVISION: u8 = 5;
+    const INDIRECT: u8 = 3;
+    const MAX: u8 = u8::MAX;
+    let mut cost = OperatorCost::new();
+    for free in [
+        &mut cost.LocalGet,
+        &mut cost.LocalSet,
+        &mut cost.LocalTee,
+        &mut cost.I32Const,
+        &mut cost.I64Const,
+        &mut cost.F32Const,
+        &mut cost.F64Const,
+    ] {
+        *free = 0;
+    }
+    for slow in [
+        &mut cost.I32DivS,
+        &mut cost.I32DivU,
+        &mut cost.I32RemS,
+        &mut cost.I32RemU,
+        &mut cost.I64DivS,
+        &mut cost.I64DivU,
+        &mut cost.I64RemS,
+        &mut cost.I64RemU,
+        &mut cost.F32Div,
+        &mut cost.F64Div,
+        &mut cost.F32Sqrt,
+        &mut cost.F64Sqrt,
+    ] {
+        *slow = DIVISION;
+    }
+    cost.CallIndirect = INDIRECT;
+    // A system call, beyond what its pages are charged by the limiter.
+    cost.MemoryGrow = MAX;
+    cost
+}
+
+fn wasmtime_config(config: &Config) -> wasmtime::Config {
+    let limits = &config.limits;
+    let mut wasmtime = wasmtime::Config::new();
+    // Part of the first version too, but wasmtime takes it for garbage collection.
+    let features = wasm::features(Determinism::Relaxed).difference(WasmFeatures::GC_TYPES);
+    wasmtime
+        .wasm_features(WasmFeatures::all().difference(features), false)
+        .wasm_features(features, true)
+        .consume_fuel(true)
+        .operator_cost(operator_cost())
+        .cranelift_nan_canonicalization(true)
+        .generate_address_map(false)
+        .max_wasm_stack(NATIVE_STACK_BYTES)
+        .async_stack_size(NATIVE_STACK_BYTES + HOST_STACK_BYTES);
+    match config.profile {
+        Profile::Server => {
+            /// Memory of a used instance that is cleared rather than given back to the system.
+            const KEEP_RESIDENT: usize = 256 * 1024;
+            let mut pool = PoolingAllocationConfig::new();
+            pool.total_core_instances(config.instances)
+                .total_memories(config.instances)
+                .total_tables(config.instances)
+                .total_stacks(config.instances)
+                .max_memories_per_module(1)
+                .max_tables_per_module(1)
+                .max_memory_size(limits.memory_pages as usize * wasm::PAGE)
+                .table_elements(limits.table_elements as usize)
+                .linear_memory_keep_resident(KEEP_RESIDENT)
+                .table_keep_resident(KEEP_RESIDENT);
+            wasmtime.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        }
+        Profile::Enclave => {
+            wasmtime
+                .allocation_strategy(InstanceAllocationStrategy::OnDemand)
+                .memory_reservation(0)
+                .memory_reservation_for_growth(0)
+                .memory_guard_size(0)
+                .memory_init_cow(false)
+                .signals_based_traps(false);
+        }
+    }
+    wasmtime
+}
+
+impl Engine {
+    /// Sets up wasmtime and links the host interface.
+    ///
+    /// # Errors
+    ///
+    /// If this machine cannot run it, most likely because address space is limited: then
+    /// [`Profile::Enclave`] or fewer instances help.
+    pub fn new(config: Config) -> Result<Self, ExecutionFault> {
+        let fault = |error: wasmtime::Error| ExecutionFault::Runtime(format!("{error:#}"));
+        let wasmtime = wasmtime::Engine::new(&wasmtime_config(&config)).map_err(fault)?;
+        let mut linker = Linker::new(&wasmtime);
+        interface::link(&mut linker).map_err(fault)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config,
+                wasmtime,
+                linker,
+                codes: Mutex::default(),
+            }),
+        })
+    }
+
+    /// The bounds contracts live in.
+    pub fn limits(&self) -> &Limits {
+        &self.inner.config.limits
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.inner.wasmtime
+    }
+
+    /// Fuel after which a contract that only computes yields.
+    pub(crate) fn yield_fuel(&self) -> u64 {
+        (self.inner.config.yield_gas / GAS_PER_FUEL).max(1)
+    }
+
+    /// Checks and compiles code, and keeps it compiled. Takes about a second per megabyte.
+    ///
+    /// # Errors
+    ///
+    /// If the code does something a contract may not do.
+    pub fn prepare(
+        &self,
+        wasm: &[u8],
+        determinism: Determinism,
+    ) -> Result<Arc<Code>, CodeRejected> {
+        self.prepare_as(crypto::blake2_256(wasm), wasm, determinism)
+    }
+
+    fn prepare_as(
+        &self,
+        hash: CodeHash,
+        wasm: &[u8],
+        determinism: Determinism,
+    ) -> Result<Arc<Code>, CodeRejected> {
+        let key = (hash, determinism);
+        if let Some(code) = self.codes().get(&key) {
+            return Ok(code);
+        }
+        // Compiled without the lock: others go on running what is there.
+        let code = Arc::new(self.compile(wasm, determinism)?);
+        let capacity = self.inner.config.cached_codes;
+        self.codes().insert(key, code.clone(), capacity);
+        Ok(code)
+    }
+
+    fn codes(&self) -> std::sync::MutexGuard<'_, CodeCache> {
+        // A cache is whole after every one of its operations, so a panic elsewhere spoils nothing.
+        self.inner
+            .codes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn compile(&self, wasm: &[u8], determinism: Determinism) -> Result<Code, CodeRejected> {
+        let prepared = wasm::prepare(wasm, determinism, self.limits())?;
+        let refuse = |error: wasmtime::Error| CodeRejected::Compile(format!("{error:#}"));
+        let module = Module::from_binary(&self.inner.wasmtime, &prepared.wasm).map_err(refuse)?;
+        let export = |name: &str| {
+            module
+                .get_export_index(name)
+                .ok_or_else(|| CodeRejected::Compile(format!("the export {name} is lost")))
+        };
+        Ok(Code {
+            deploy: export("deploy")?,
+            call: export("call")?,
+            memory: export(wasm::MEMORY)?,
+            stack: export(wasm::STACK)?,
+            deploy_returns: prepared.deploy_returns,
+            call_returns: prepared.call_returns,
+            pre: self.inner.linker.instantiate_pre(&module).map_err(refuse)?,
+        })
+    }
+
+    /// The compiled code of a hash that is in the state.
+    pub(crate) fn load(
+        &self,
+        overlay: &Overlay,
+        hash: &CodeHash,
+        determinism: Determinism,
+    ) -> Result<Arc<Code>, Failure> {
+        if let Some(code) = self.codes().get(&(*hash, determinism)) {
+            return Ok(code);
+        }
+        let wasm = schema::code(overlay, hash)?.ok_or(ContractError::CodeNotFound)?;
+        self.prepare_as(*hash, &wasm, determinism)
+            .map_err(|_| ContractError::CodeRejected.into())
+    }
+
+    /// Checks and stores code, and holds a deposit for it on the owner's account. Code that is
+    /// there already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// See [`UploadError`]; nothing is changed then.
+    pub fn upload(
+        &self,
+        overlay: &mut Overlay,
+        prices: &Prices,
+        owner: AccountId,
+        wasm: &[u8],
+        determinism: Determinism,
+        deposit_limit: Option<u128>,
+    ) -> Result<UploadOutcome, UploadError> {
+        let code_hash = crypto::blake2_256(wasm);
+        // Code that could run everywhere is not bound to queries.
+        let determinism = match determinism {
+            Determinism::Relaxed if self.prepare(wasm, Determinism::Enforced).is_ok() => {
+                Determinism::Enforced
+            }
+            other => other,
+        };
+        self.prepare_as(code_hash, wasm, determinism)?;
+        if schema::code_info(overlay, &code_hash)?.is_some() {
+            return Ok(UploadOutcome {
+                code_hash,
+                deposit: 0,
+            });
+        }
+        let deposit = deposit::of_code(wasm.len(), prices);
+        if let Some(limit) = deposit_limit
+            && deposit > limit
+        {
+            return Err(UploadError::DepositLimit {
+                needed: deposit,
+                limit,
+            });
+        }
+        ledger::hold(overlay, prices.existential_deposit, &owner, &owner, deposit).map_err(
+            |error| match error {
+                LedgerError::Token(_) => UploadError::NotEnoughFunds { needed: deposit },
+                LedgerError::State(error) => error.into(),
+            },
+        )?;
+        let info = CodeInfo {
+            owner,
+            deposit,
+            references: 0,
+            determinism,
+            size: wasm.len() as u32,
+        };
+        schema::set_code_info(overlay, &code_hash, &info);
+        schema::set_code(overlay, &code_hash, wasm.to_vec());
+        Ok(UploadOutcome { code_hash, deposit })
+    }
+
+    /// Removes code that no contract uses and releases its deposit.
+    ///
+    /// # Errors
+    ///
+    /// See [`RemoveCodeError`]; nothing is changed then.
+    pub fn remove_code(
+        &self,
+        overlay: &mut Overlay,
+        owner: AccountId,
+        code_hash: CodeHash,
+    ) -> Result<(), RemoveCodeError> {
+        let info = schema::code_info(overlay, &code_hash)?.ok_or(RemoveCodeError::NotFound)?;
+        if info.references > 0 {
+            return Err(RemoveCodeError::InUse(info.references));
+        }
+        if info.owner != owner {
+            return Err(RemoveCodeError::NotOwner);
+        }
+        ledger::release(overlay, &owner, &owner, info.deposit)?;
+        schema::remove_code(overlay, &code_hash);
+        Ok(())
+    }
+
+    /// Calls a contract. Its changes are in `overlay` afterwards unless it failed or reverted.
+    ///
+    /// The future yields now and then and may be dropped; the overlay is lost then and refuses to be
+    /// used ([`StateError::Lost`](crate::StateError::Lost)).
+    ///
+    /// # Errors
+    ///
+    /// Only if the machine failed; `overlay` is as before then.
+    pub async fn call(
+        &self,
+        overlay: &mut Overlay,
+        host: Arc<dyn Host>,
+        args: CallArgs,
+    ) -> Result<Outcome, ExecutionFault> {
+        let execution = Execution {
+            origin: args.origin,
+            value: args.value,
+            gas_limit: args.gas_limit,
+            deposit_limit: args.storage_deposit_limit,
+            input: args.input,
+        };
+        let (report, result) = self
+            .execute(overlay, host, execution, |session, _| {
+                session
+                    .push_call(args.dest, args.value, 0, 0, false)
+                    .map(|code| (code, args.dest))
+            })
+            .await?;
+        Ok(Outcome {
+            report,
+            result: result.map(|(output, _)| output),
+        })
+    }
+
+    /// Instantiates a contract. It and its changes are in `overlay` afterwards unless its
+    /// constructor failed or reverted.
+    ///
+    /// The future may be dropped as that of [`Engine::call`].
+    ///
+    /// # Errors
+    ///
+    /// Only if the machine failed; `overlay` is as before then.
+    pub async fn instantiate(
+        &self,
+        overlay: &mut Overlay,
+        host: Arc<dyn Host>,
+        args: InstantiateArgs,
+    ) -> Result<InstantiateOutcome, ExecutionFault> {
+        let execution = Execution {
+            origin: args.origin,
+            value: args.value,
+            gas_limit: args.gas_limit,
+            deposit_limit: args.storage_deposit_limit,
+            input: args.input,
+        };
+        let (report, result) = self
+            .execute(overlay, host, execution, |session, input| {
+                let code = session.push_instantiate(
+                    args.code_hash,
+                    args.value,
+                    0,
+                    0,
+                    input,
+                    &args.salt,
+                )?;
+                Ok((code, session.frame().account))
+            })
+            .await?;
+        Ok(InstantiateOutcome { report, result })
+    }
+
+    async fn execute(
+        &self,
+        overlay: &mut Overlay,
+        host: Arc<dyn Host>,
+        execution: Execution,
+        push: impl FnOnce(&mut Session, &[u8]) -> Result<(Arc<Code>, ContractId), Failure>,
+    ) -> Result<(Report, Executed), ExecutionFault> {
+        let limit = match deposit_limit(overlay, &*host, &execution) {
+            Ok(limit) => limit,
+            Err(Failure::Contract(error)) => return Ok((Report::default(), Err(error))),
+            Err(Failure::Fault(fault)) => return Err(fault),
+        };
+        let lent = overlay.lend();
+        let mut session = Box::new(Session::new(
+            self.clone(),
+            host,
+            lent,
+            execution.origin,
+            execution.gas_limit,
+            limit,
+        ));
+        session.overlay.begin();
+        let result = match push(&mut session, &execution.input) {
+            Err(failure) => Err(failure),
+            Ok((code, account)) => {
+                let (returned, result) = exec::run(session, &code, execution.input).await;
+                session = returned;
+                result
+                    .map(|output| (output, account))
+                    .map_err(|error| error.failure)
+            }
+        };
+        let (result, deposit) = match result {
+            Ok((output, account)) if !output.did_revert() => match session.settle() {
+                Ok(deposit) => (Ok((output, account)), deposit),
+                Err(failure) => (Err(failure), Default::default()),
+            },
+            other => (other, Default::default()),
+        };
+        let kept = matches!(&result, Ok((output, _)) if !output.did_revert());
+        if kept {
+            session.overlay.commit();
+        } else {
+            session.overlay.rollback();
+            session.events.clear();
+            session.pink_events.clear();
+            session.lifecycle.clear();
+        }
+        let Session {
+            overlay: used,
+            gas,
+            debug,
+            events,
+            pink_events,
+            lifecycle,
+            traps,
+            ..
+        } = *session;
+        overlay.give_back(used);
+        let result = match result {
+            Ok(executed) => Ok(executed),
+            Err(Failure::Contract(error)) => Err(error),
+            Err(Failure::Fault(fault)) => return Err(fault),
+        };
+        let report = Report {
+            gas_consumed: gas.consumed(),
+            gas_required: gas.required(),
+            storage_deposit: deposit,
+            debug_message: debug,
+            events,
+            pink_events,
+            lifecycle,
+            traps,
+        };
+        Ok((report, result))
+    }
+}
+
+type Executed = Result<(ExecReturn, ContractId), DispatchError>;
+
+/// What calls and instantiations have in common.
+struct Execution {
+    origin: AccountId,
+    value: u128,
+    gas_limit: u64,
+    deposit_limit: Option<u128>,
+    input: Vec<u8>,
+}
+
+/// The most deposit the origin will pay: what it asked for, or what it has. It keeps the value and
+/// the endowment of a new contract besides.
+fn deposit_limit(
+    overlay: &Overlay,
+    host: &dyn Host,
+    execution: &Execution,
+) -> Result<u128, Failure> {
+    if !host.mode().collects_deposits() {
+        return Ok(execution.deposit_limit.unwrap_or(u128::MAX));
+    }
+    let existential = host.prices().existential_deposit;
+    let max = ledger::spendable(overlay, existential, &execution.origin)?
+        .saturating_sub(execution.value)
+        .saturating_sub(existential);
+    match execution.deposit_limit {
+        Some(limit) if limit > max => Err(ContractError::StorageDepositNotEnoughFunds.into()),
+        Some(limit) => Ok(limit),
+        None => Ok(max),
+    }
+}

@@ -1,0 +1,134 @@
+//! Counts the Wasm stack, so that exhaustion happens at the same call on every machine.
+//!
+//! A native stack limit counts bytes, which differ between processors and compiler versions. Here
+//! every function that calls others adds what it needs to a global when it begins, traps if the sum
+//! exceeds the limit, and subtracts it when it returns:
+//!
+//! ```text
+//! stack += cost; if stack > limit { unreachable }
+//! block            ;; the original body; `return` becomes a branch out of it
+//!   …
+//! end
+//! stack -= cost
+//! ```
+//!
+//! Branches keep their depths, because the new block stands where the function's own label stood.
+
+use wasm_encoder::{Encode, Instruction};
+use wasmparser::{
+    FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, ValidatorResources,
+};
+
+use super::Rejection;
+use crate::config::{Limits, STACK_UNITS, STACK_UNITS_PER_FRAME};
+
+/// What a function that calls nothing may cost without being counted: the native stack has room
+/// for one of these beyond what is counted.
+const UNCOUNTED: u32 = STACK_UNITS / 16;
+
+/// Validates one function and returns its new body. `result_type` is the block type of its results.
+pub(super) fn instrument(
+    function: FuncToValidate<ValidatorResources>,
+    body: &FunctionBody<'_>,
+    wasm: &[u8],
+    parameters: u32,
+    result_type: &[u8],
+    stack_global: u32,
+    limits: &Limits,
+) -> Result<Vec<u8>, Rejection> {
+    let range = body.range();
+    if range.len() > limits.function_bytes {
+        return Err(Rejection::limit(
+            "bytes of a function",
+            range.len() as u64,
+            limits.function_bytes as u64,
+            range.start,
+        ));
+    }
+    let mut validator = function.into_validator(FuncValidatorAllocations::default());
+    let mut reader = body.get_binary_reader();
+    validator.read_locals(&mut reader)?;
+    if validator.len_locals() > limits.locals {
+        return Err(Rejection::limit(
+            "locals of a function",
+            validator.len_locals().into(),
+            limits.locals.into(),
+            range.start,
+        ));
+    }
+    let code_start = reader.original_position();
+
+    let mut operators = body.get_operators_reader()?;
+    let (mut count, mut highest, mut calls) = (0u32, 0u32, false);
+    let mut returns = Vec::new();
+    while !operators.eof() {
+        let (operator, offset) = operators.read_with_offset()?;
+        count = count.saturating_add(1);
+        match operator {
+            Operator::Return => returns.push((offset, validator.control_stack_height())),
+            Operator::Call { .. } | Operator::CallIndirect { .. } => calls = true,
+            _ => {}
+        }
+        validator.op(offset, &operator)?;
+        highest = highest.max(validator.operand_stack_height());
+        if validator.control_stack_height() > limits.nesting {
+            return Err(Rejection::limit(
+                "nesting of a function",
+                validator.control_stack_height().into(),
+                limits.nesting.into(),
+                offset,
+            ));
+        }
+    }
+    operators.finish()?;
+
+    // A compiled function keeps a value in a stack slot of eight bytes at most: its locals, its
+    // operands, and results it keeps for later. Half of the operators yield one worth keeping.
+    let cost = STACK_UNITS_PER_FRAME
+        .saturating_add(parameters)
+        .saturating_add(validator.len_locals())
+        .saturating_add(highest)
+        .saturating_add(count / 2);
+    let bytes = |from: usize, to: usize| wasm.get(from..to).unwrap_or_default();
+    if !calls && cost <= UNCOUNTED {
+        return Ok(bytes(range.start, range.end).to_vec());
+    }
+
+    let cost = i32::try_from(cost).unwrap_or(i32::MAX);
+    let mut new = bytes(range.start, code_start).to_vec();
+    for instruction in [
+        Instruction::GlobalGet(stack_global),
+        Instruction::I32Const(cost),
+        Instruction::I32Add,
+        Instruction::GlobalSet(stack_global),
+        Instruction::GlobalGet(stack_global),
+        Instruction::I32Const(STACK_UNITS as i32),
+        Instruction::I32GtU,
+        Instruction::If(wasm_encoder::BlockType::Empty),
+        Instruction::Unreachable,
+        Instruction::End,
+    ] {
+        instruction.encode(&mut new);
+    }
+    const BLOCK: u8 = 0x02;
+    new.push(BLOCK);
+    new.extend_from_slice(result_type);
+    let mut position = code_start;
+    for (offset, height) in returns {
+        new.extend_from_slice(bytes(position, offset));
+        // The body's own label is the outermost one.
+        Instruction::Br(height.saturating_sub(1)).encode(&mut new);
+        position = offset + 1;
+    }
+    new.extend_from_slice(bytes(position, range.end));
+    for instruction in [
+        Instruction::GlobalGet(stack_global),
+        Instruction::I32Const(cost),
+        Instruction::I32Sub,
+        Instruction::GlobalSet(stack_global),
+        Instruction::End,
+    ] {
+        instruction.encode(&mut new);
+    }
+    Ok(new)
+}
