@@ -1,0 +1,322 @@
+//! Applying the messages of one block.
+
+use crate::{
+    Accumulator, Cluster,
+    command::{Ended, Runner},
+    host::{ClusterHost, LogRecord},
+    limits::{SWEEP_PER_BLOCK, SYSTEM_GAS},
+    settings::{self, Settings, SettingsError, put_settings, put_weight},
+};
+use phat_engine::{
+    Changes, Determinism, ExecutionFault, Host, InstantiateArgs, Overlay, State, StateError,
+    ledger, pink::PinkEvent, schema,
+};
+use phat_primitives::{
+    AccountId, BlockNumber, ContractId, Hash, MessageNumber,
+    message::{ClusterGenesis, ClusterMessage},
+    receipt::{Receipt, Success},
+    report::WithdrawalOutcome,
+};
+use std::sync::Arc;
+
+/// Selector of the constructor `default` of a system contract.
+const SYSTEM_CONSTRUCTOR: [u8; 4] = [0xed, 0x4b, 0x9d, 0x1b];
+
+/// One block of the chain, as far as it concerns this cluster.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// Its number.
+    pub number: BlockNumber,
+    /// Its time, in milliseconds since the Unix epoch.
+    pub now_ms: u64,
+    /// The messages for this cluster, with their numbers.
+    pub messages: Vec<(MessageNumber, ClusterMessage)>,
+}
+
+/// Everything that follows from a block.
+#[derive(Debug)]
+pub struct Applied {
+    /// Writes to the state; `None` deletes.
+    pub changes: Changes,
+    /// The accumulator of the state after them.
+    pub accumulator: Accumulator,
+    /// Its root.
+    pub state_root: Hash,
+    /// A receipt for each command, in order.
+    pub receipts: Vec<Receipt>,
+    /// Contracts that came to exist.
+    pub instantiated: Vec<ContractId>,
+    /// How the withdrawals in the block ended.
+    pub withdrawals: Vec<WithdrawalOutcome>,
+    /// What contracts have asked for that concerns the worker and not the state.
+    pub requests: Vec<(ContractId, PinkEvent)>,
+    /// What contracts have logged.
+    pub logs: Vec<LogRecord>,
+}
+
+/// Why a block could not be applied. None of these is the fault of a command: a worker that meets
+/// one must not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The state cannot be read.
+    #[error("the state of the cluster cannot be read: {0}")]
+    State(#[from] StateError),
+    /// The machine failed, not the contract.
+    #[error("a contract could not be run: {0}")]
+    Execution(#[from] ExecutionFault),
+    /// The settings cannot be read.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The cluster's first message must create it.
+    #[error("message {0} is for a cluster that has not been created")]
+    NotCreated(MessageNumber),
+    /// A cluster is created once.
+    #[error("message {0} creates the cluster a second time")]
+    CreatedTwice(MessageNumber),
+    /// The system contract could not be made.
+    #[error("the system contract of the cluster could not be made: {0}")]
+    SystemContract(String),
+}
+
+impl Cluster {
+    /// Applies a block to `state`, whose accumulator is given.
+    ///
+    /// Nothing is written: the caller commits [`Applied::changes`] and
+    /// [`Applied::accumulator`] together, and drops all of it otherwise.
+    pub async fn apply(
+        &self,
+        state: Arc<dyn State>,
+        accumulator: &Accumulator,
+        block: Block,
+    ) -> Result<Applied, ApplyError> {
+        let mut overlay = Overlay::new(state.clone());
+        let mut outcome = BlockOutcome::default();
+        let mut settings = settings::settings(&*state)?;
+        for (number, message) in block.messages {
+            if let ClusterMessage::Created(genesis) = message {
+                if settings.is_some() {
+                    return Err(ApplyError::CreatedTwice(number));
+                }
+                let created = self
+                    .create(&mut overlay, block.number, block.now_ms, *genesis)
+                    .await?;
+                outcome.instantiated.push(created.system_contract);
+                settings = Some(created);
+                continue;
+            }
+            let present = settings.as_mut().ok_or(ApplyError::NotCreated(number))?;
+            let at = (block.number, block.now_ms);
+            self.apply_one(&mut overlay, present, at, number, message, &mut outcome)
+                .await?;
+        }
+        schema::sweep(&mut overlay, SWEEP_PER_BLOCK)?;
+        let changes = overlay.into_changes()?;
+        let accumulator = accumulate(&*state, accumulator, &changes)?;
+        let state_root = accumulator.root();
+        for receipt in &mut outcome.receipts {
+            receipt.state_root = state_root;
+        }
+        Ok(Applied {
+            changes,
+            accumulator,
+            state_root,
+            receipts: outcome.receipts,
+            instantiated: outcome.instantiated,
+            withdrawals: outcome.withdrawals,
+            requests: outcome.requests,
+            logs: outcome.logs,
+        })
+    }
+
+    /// The first state of the cluster: the system contract, made at no cost.
+    async fn create(
+        &self,
+        overlay: &mut Overlay,
+        block: BlockNumber,
+        now_ms: u64,
+        genesis: ClusterGenesis,
+    ) -> Result<Settings, ApplyError> {
+        let settings = Settings {
+            owner: genesis.owner,
+            prices: genesis.prices,
+            system_contract: genesis.system_contract,
+            log_handler: None,
+        };
+        let mut host = ClusterHost::for_commands(self, &settings, block, now_ms);
+        host.free = true;
+        let prices = host.prices();
+        let uploaded = self
+            .engine
+            .upload(
+                overlay,
+                &prices,
+                genesis.owner.0,
+                &genesis.system_code,
+                Determinism::Enforced,
+                None,
+            )
+            .map_err(|error| ApplyError::SystemContract(error.to_string()))?;
+        let args = InstantiateArgs {
+            origin: genesis.owner.0,
+            code_hash: uploaded.code_hash,
+            value: 0,
+            gas_limit: SYSTEM_GAS,
+            storage_deposit_limit: None,
+            input: SYSTEM_CONSTRUCTOR.to_vec(),
+            salt: Vec::new(),
+        };
+        let outcome = self
+            .engine
+            .instantiate(overlay, Arc::new(host), args)
+            .await?;
+        match outcome.result {
+            Ok((output, contract))
+                if !output.did_revert() && contract == genesis.system_contract.0 =>
+            {
+                put_settings(overlay, &settings);
+                Ok(settings)
+            }
+            Ok((output, contract)) => Err(ApplyError::SystemContract(format!(
+                "its constructor returned {output:?} at {:?}",
+                Hash::from(contract)
+            ))),
+            Err(error) => Err(ApplyError::SystemContract(error.to_string())),
+        }
+    }
+
+    async fn apply_one(
+        &self,
+        overlay: &mut Overlay,
+        settings: &mut Settings,
+        (block, now_ms): (BlockNumber, u64),
+        number: MessageNumber,
+        message: ClusterMessage,
+        outcome: &mut BlockOutcome,
+    ) -> Result<(), ApplyError> {
+        let host = Arc::new(ClusterHost::for_commands(self, settings, block, now_ms));
+        let runner = Runner {
+            cluster: self,
+            host: &host,
+            treasury: settings.prices.treasury,
+            gas_price: settings.prices.gas_price,
+        };
+        let (sender, ended) = match message {
+            // Who is in the cluster concerns the workers, and is not part of its state.
+            ClusterMessage::Created(_)
+            | ClusterMessage::WorkerAdded(_)
+            | ClusterMessage::WorkerRemoved(_)
+            | ClusterMessage::KeyDelivered(_) => return Ok(()),
+            ClusterMessage::Deposit { account, amount } => {
+                ledger::mint(overlay, &account.0, amount)?;
+                return Ok(());
+            }
+            ClusterMessage::Upload { owner, kind, code } => {
+                (owner, runner.upload(overlay, &owner, kind, &code)?)
+            }
+            ClusterMessage::Instantiate(request) => (
+                request.deployer,
+                runner.instantiate(overlay, request).await?,
+            ),
+            ClusterMessage::Command {
+                sender,
+                contract,
+                payload,
+            } => (
+                sender,
+                runner.call(overlay, &sender, &contract, &payload).await?,
+            ),
+            ClusterMessage::Withdraw { account, amount } => {
+                let ended = runner.withdraw(overlay, &account, amount)?;
+                let amount = if ended.outcome.is_ok() { amount } else { 0 };
+                outcome
+                    .withdrawals
+                    .push(WithdrawalOutcome { number, amount });
+                (account, ended)
+            }
+        };
+        outcome.logs.extend(host.take_logs());
+        if let Ok(Success::Instantiated(contract, _)) = &ended.outcome {
+            outcome.instantiated.push(*contract);
+        }
+        outcome
+            .receipts
+            .push(receipt(number, block, sender, &ended));
+        for (contract, request) in ended.requests {
+            if !grant(overlay, settings, &contract, &request) {
+                outcome.requests.push((contract, request));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What comes together while a block is applied.
+#[derive(Default)]
+struct BlockOutcome {
+    receipts: Vec<Receipt>,
+    instantiated: Vec<ContractId>,
+    withdrawals: Vec<WithdrawalOutcome>,
+    requests: Vec<(ContractId, PinkEvent)>,
+    logs: Vec<LogRecord>,
+}
+
+/// Does what a contract has asked of the cluster. Returns whether the request was one that concerns
+/// the state. What only the system contract may ask for has been refused by the engine already if
+/// somebody else did.
+fn grant(
+    overlay: &mut Overlay,
+    settings: &mut Settings,
+    contract: &ContractId,
+    request: &PinkEvent,
+) -> bool {
+    let from_system = *contract == settings.system_contract;
+    match request {
+        PinkEvent::SetContractWeight { contract, weight } if from_system => {
+            put_weight(overlay, &Hash::from(*contract), (*weight).into());
+            true
+        }
+        PinkEvent::SetLogHandler(handler) if from_system => {
+            settings.log_handler = Some(Hash::from(*handler));
+            put_settings(overlay, settings);
+            true
+        }
+        _ => false,
+    }
+}
+
+fn receipt(number: MessageNumber, block: BlockNumber, sender: AccountId, ended: &Ended) -> Receipt {
+    Receipt {
+        number,
+        block,
+        sender,
+        outcome: ended.outcome.clone(),
+        gas_used: ended.gas_used,
+        fee: ended.fee,
+        storage_deposit: ended.storage_deposit,
+        events: ended.events.clone(),
+        // Known when the whole block has been applied.
+        state_root: Hash::zero(),
+    }
+}
+
+/// The accumulator after `changes` to `state`.
+fn accumulate(
+    state: &dyn State,
+    before: &Accumulator,
+    changes: &Changes,
+) -> Result<Accumulator, StateError> {
+    let mut after = before.clone();
+    for (key, value) in changes {
+        let old = state.get(key)?;
+        if old == *value {
+            continue;
+        }
+        if let Some(old) = old {
+            after.remove(key, &old);
+        }
+        if let Some(value) = value {
+            after.add(key, value);
+        }
+    }
+    Ok(after)
+}

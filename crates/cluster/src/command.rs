@@ -1,0 +1,312 @@
+//! What a command does to the state, and its receipt.
+
+use crate::{
+    Cluster,
+    host::ClusterHost,
+    limits::{EXISTENTIAL_DEPOSIT, MAX_COMMAND_GAS},
+};
+use codec::Decode;
+use phat_crypto::envelope;
+use phat_engine::{
+    CallArgs, Determinism, ExecReturn, ExecutionFault, Host, InstantiateArgs, Overlay, Report,
+    StateError, StorageDeposit, UploadError, ledger, pink::PinkEvent, schema,
+};
+use phat_primitives::{
+    AccountId, Balance, ContractId, Hash,
+    command::{CommandPayload, EncryptedData, InkCommand},
+    message::{Instantiate, ResourceKind},
+    receipt::{ContractEvent, Failure, Success},
+};
+use std::sync::Arc;
+
+/// What a command has led to; the receipt without what is the same for all commands.
+pub(crate) struct Ended {
+    pub(crate) outcome: Result<Success, Failure>,
+    pub(crate) gas_used: u64,
+    pub(crate) fee: Balance,
+    pub(crate) storage_deposit: i128,
+    pub(crate) events: Vec<ContractEvent>,
+    /// What contracts have asked of the cluster. Empty if the command failed.
+    pub(crate) requests: Vec<(ContractId, PinkEvent)>,
+}
+
+impl Ended {
+    /// Ended before anything was run or charged.
+    fn before_start(failure: Failure) -> Self {
+        Self {
+            outcome: Err(failure),
+            gas_used: 0,
+            fee: 0,
+            storage_deposit: 0,
+            events: Vec::new(),
+            requests: Vec::new(),
+        }
+    }
+
+    fn after_run(report: Report, fee: Balance, outcome: Result<Success, Failure>) -> Self {
+        let mut ended = Self::before_start(Failure::Reverted(Vec::new()));
+        ended.gas_used = report.gas_consumed;
+        ended.fee = fee;
+        if outcome.is_ok() {
+            ended.storage_deposit = match report.storage_deposit {
+                StorageDeposit::Charge(amount) => i128::try_from(amount).unwrap_or(i128::MAX),
+                StorageDeposit::Refund(amount) => {
+                    i128::try_from(amount).map_or(i128::MIN, |amount| -amount)
+                }
+            };
+            ended.events = report
+                .events
+                .into_iter()
+                .map(|event| ContractEvent {
+                    contract: Hash::from(event.contract),
+                    topics: event.topics.into_iter().map(Hash::from).collect(),
+                    data: event.data,
+                })
+                .collect();
+            ended.requests = report
+                .pink_events
+                .into_iter()
+                .map(|(contract, event)| (Hash::from(contract), event))
+                .collect();
+        }
+        ended.outcome = outcome;
+        ended
+    }
+}
+
+/// Runs the commands of one block.
+pub(crate) struct Runner<'a> {
+    pub(crate) cluster: &'a Cluster,
+    pub(crate) host: &'a Arc<ClusterHost>,
+    pub(crate) treasury: AccountId,
+    pub(crate) gas_price: Balance,
+}
+
+impl Runner<'_> {
+    /// Adds code.
+    pub(crate) fn upload(
+        &self,
+        overlay: &mut Overlay,
+        owner: &AccountId,
+        kind: ResourceKind,
+        code: &[u8],
+    ) -> Result<Ended, StateError> {
+        let determinism = match kind {
+            ResourceKind::InkCode => Determinism::Enforced,
+            ResourceKind::IndeterministicInkCode => Determinism::Relaxed,
+            ResourceKind::SidevmCode => {
+                let reason = "SideVM programs do not run here".into();
+                return Ok(Ended::before_start(Failure::CodeRejected(reason)));
+            }
+        };
+        let engine = &self.cluster.engine;
+        let prices = self.host.prices();
+        match engine.upload(overlay, &prices, owner.0, code, determinism, None) {
+            Ok(uploaded) => {
+                let mut ended = Ended::before_start(Failure::Reverted(Vec::new()));
+                ended.storage_deposit = i128::try_from(uploaded.deposit).unwrap_or(i128::MAX);
+                ended.outcome = Ok(Success::Uploaded(Hash::from(uploaded.code_hash)));
+                Ok(ended)
+            }
+            Err(UploadError::State(error)) => Err(error),
+            Err(refused) => {
+                overlay.rollback();
+                Ok(Ended::before_start(Failure::CodeRejected(
+                    refused.to_string(),
+                )))
+            }
+        }
+    }
+
+    /// Makes a contract.
+    pub(crate) async fn instantiate(
+        &self,
+        overlay: &mut Overlay,
+        request: Instantiate,
+    ) -> Result<Ended, ExecutionFault> {
+        let gas_limit = request.gas_limit.min(MAX_COMMAND_GAS);
+        if let Some(unpaid) = self.pay_up_front(overlay, &request.deployer, gas_limit)? {
+            return Ok(unpaid);
+        }
+        let args = InstantiateArgs {
+            origin: request.deployer.0,
+            code_hash: request.code_hash.0,
+            value: request.transfer,
+            gas_limit,
+            storage_deposit_limit: request.storage_deposit_limit,
+            input: request.data,
+            salt: request.salt,
+        };
+        let outcome = self
+            .cluster
+            .engine
+            .instantiate(overlay, self.host.clone(), args)
+            .await?;
+        let fee = self.settle(overlay, &request.deployer, gas_limit, &outcome.report)?;
+        let result = match outcome.result {
+            Ok((output, contract)) => {
+                succeeded(output).map(|data| Success::Instantiated(Hash::from(contract), data))
+            }
+            Err(error) => Err(explain(&error, &outcome.report)),
+        };
+        Ok(Ended::after_run(outcome.report, fee, result))
+    }
+
+    /// Calls a contract.
+    pub(crate) async fn call(
+        &self,
+        overlay: &mut Overlay,
+        sender: &AccountId,
+        contract: &ContractId,
+        payload: &[u8],
+    ) -> Result<Ended, ExecutionFault> {
+        let command = match self.open(contract, payload) {
+            Ok(command) => command,
+            Err(reason) => return Ok(Ended::before_start(Failure::Unreadable(reason))),
+        };
+        let InkCommand::InkMessage {
+            message,
+            transfer,
+            gas_limit,
+            storage_deposit_limit,
+            ..
+        } = command;
+        let gas_limit = gas_limit.min(MAX_COMMAND_GAS);
+        if let Some(unpaid) = self.pay_up_front(overlay, sender, gas_limit)? {
+            return Ok(unpaid);
+        }
+        let args = CallArgs {
+            origin: sender.0,
+            dest: contract.0,
+            value: transfer,
+            gas_limit,
+            storage_deposit_limit,
+            input: message,
+        };
+        let outcome = self
+            .cluster
+            .engine
+            .call(overlay, self.host.clone(), args)
+            .await?;
+        let fee = self.settle(overlay, sender, gas_limit, &outcome.report)?;
+        let result = match outcome.result {
+            Ok(output) => succeeded(output).map(Success::Called),
+            Err(error) => Err(explain(&error, &outcome.report)),
+        };
+        Ok(Ended::after_run(outcome.report, fee, result))
+    }
+
+    /// Decrypts and decodes a command; an error is the reason why that is not possible.
+    fn open(&self, contract: &ContractId, payload: &[u8]) -> Result<InkCommand, String> {
+        let payload: CommandPayload =
+            decode_all(payload).map_err(|_| "it is not a command".to_owned())?;
+        match payload {
+            CommandPayload::Plain(command) => Ok(command),
+            CommandPayload::Encrypted(data) => self.decrypt(contract, &data),
+        }
+    }
+
+    fn decrypt(&self, contract: &ContractId, data: &EncryptedData) -> Result<InkCommand, String> {
+        let key = self.cluster.contract_key(contract);
+        let plain = key
+            .agree(&data.pubkey)
+            .map_err(envelope::EnvelopeError::from)
+            .and_then(|shared| envelope::decrypt(&shared, data))
+            .map_err(|error| error.to_string())?;
+        decode_all(&plain).map_err(|_| "what was encrypted is not a command".to_owned())
+    }
+
+    /// Takes the most that the command can cost. Returns how the command ended if the sender does
+    /// not have it.
+    fn pay_up_front(
+        &self,
+        overlay: &mut Overlay,
+        sender: &AccountId,
+        gas_limit: u64,
+    ) -> Result<Option<Ended>, StateError> {
+        let mut account = schema::account(overlay, &sender.0)?;
+        let needed = Balance::from(gas_limit).saturating_mul(self.gas_price);
+        let Some(left) = account.free.checked_sub(needed) else {
+            let failure = Failure::Unpaid {
+                needed,
+                available: account.free,
+            };
+            return Ok(Some(Ended::before_start(failure)));
+        };
+        account.free = left;
+        schema::set_account(overlay, &sender.0, &account);
+        Ok(None)
+    }
+
+    /// Returns what was not used of what was paid up front and gives the rest, the fee, to the
+    /// treasury. A command that failed keeps its fee.
+    fn settle(
+        &self,
+        overlay: &mut Overlay,
+        sender: &AccountId,
+        gas_limit: u64,
+        report: &Report,
+    ) -> Result<Balance, StateError> {
+        let used = report.gas_consumed.min(gas_limit);
+        let price = |gas: u64| Balance::from(gas).saturating_mul(self.gas_price);
+        let refund = price(gas_limit).saturating_sub(price(used));
+        if refund > 0 {
+            ledger::mint(overlay, &sender.0, refund)?;
+        }
+        if price(used) > 0 {
+            ledger::mint(overlay, &self.treasury.0, price(used))?;
+        }
+        Ok(price(used))
+    }
+
+    /// Takes money out of an account, for the chain to pay out. All of it or nothing.
+    pub(crate) fn withdraw(
+        &self,
+        overlay: &mut Overlay,
+        account: &AccountId,
+        amount: Balance,
+    ) -> Result<Ended, StateError> {
+        let available = schema::account(overlay, &account.0)?.free;
+        let mut ended = Ended::before_start(Failure::Unpaid {
+            needed: amount,
+            available,
+        });
+        match ledger::burn(overlay, EXISTENTIAL_DEPOSIT, &account.0, amount) {
+            Ok(()) => ended.outcome = Ok(Success::Withdrawn(amount)),
+            Err(ledger::LedgerError::State(error)) => return Err(error),
+            Err(ledger::LedgerError::Token(_)) => {}
+        }
+        Ok(ended)
+    }
+}
+
+/// Decodes all of the bytes: what is left over means that they are something else.
+fn decode_all<T: Decode>(mut bytes: &[u8]) -> Result<T, codec::Error> {
+    let value = T::decode(&mut bytes)?;
+    if bytes.is_empty() {
+        Ok(value)
+    } else {
+        Err("bytes left over".into())
+    }
+}
+
+fn succeeded(output: ExecReturn) -> Result<Vec<u8>, Failure> {
+    if output.did_revert() {
+        Err(Failure::Reverted(output.data))
+    } else {
+        Ok(output.data)
+    }
+}
+
+/// Why an execution failed, in words: the error, and what is known of the trap behind it.
+fn explain(error: &phat_engine::DispatchError, report: &Report) -> Failure {
+    let mut text = error.to_string();
+    if let Some(trap) = report.traps.last() {
+        let contract = Hash::from(trap.contract);
+        text = format!("{text} in {contract:?}: {}", trap.reason);
+        if let Some(panic) = &trap.panic {
+            text = format!("{text}: {panic}");
+        }
+    }
+    Failure::Failed(text)
+}

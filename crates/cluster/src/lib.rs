@@ -1,0 +1,64 @@
+//! The state machine of one cluster: ordered messages in, state root and receipts out.
+//!
+//! [`Cluster::apply`] takes the messages of one block of the chain and gives back everything that
+//! follows from them: the writes, the new state root, a receipt for each command, the contracts that
+//! came to exist. [`Cluster::query`] answers a query on any state and changes none. Both are pure:
+//! time comes with the block, and what only a query may do (HTTP, randomness, the cache of the
+//! worker) comes through the trait [`Surroundings`].
+//!
+//! Every worker that applies the same blocks has the same state, bit for bit, and so the same root
+//! (see [`accumulator`]). The root covers the records of the state and neither block number nor
+//! time: a block without messages for the cluster leaves it as it was.
+
+pub mod accumulator;
+pub mod limits;
+
+mod apply;
+mod command;
+mod host;
+mod query;
+mod settings;
+
+#[cfg(test)]
+mod tests;
+
+use phat_crypto::{Keypair, contexts};
+use phat_engine::Engine;
+use phat_primitives::{ClusterId, ContractId};
+
+pub use accumulator::Accumulator;
+pub use apply::{Applied, ApplyError, Block};
+pub use host::{LogRecord, Surroundings};
+pub use query::{Ask, QueryError};
+pub use settings::{Settings, SettingsError, contracts, settings, weight};
+
+/// One cluster: what stays the same over all its blocks.
+#[derive(Clone)]
+pub struct Cluster {
+    id: ClusterId,
+    /// The root key, for life. Contract keys and all that contracts derive come from it.
+    root: Keypair,
+    engine: Engine,
+}
+
+impl Cluster {
+    /// A cluster with this root key.
+    pub fn new(id: ClusterId, root: Keypair, engine: Engine) -> Self {
+        Self { id, root, engine }
+    }
+
+    /// The cluster's id.
+    pub fn id(&self) -> ClusterId {
+        self.id
+    }
+
+    /// The cluster's root key: it signs what the cluster, not one worker, says.
+    pub fn root(&self) -> &Keypair {
+        &self.root
+    }
+
+    /// The key of a contract: commands are encrypted to it.
+    pub fn contract_key(&self, contract: &ContractId) -> Keypair {
+        self.root.derive(contexts::CONTRACT_KEY, &contract.0)
+    }
+}

@@ -1,0 +1,77 @@
+//! What a cluster keeps of itself beside the contracts: its prices and system contract, and the
+//! weights that contracts have in the queues of the workers.
+
+use codec::{Decode, Encode};
+use phat_engine::{Overlay, State, StateError};
+use phat_primitives::{AccountId, Balance, ContractId, message::Prices};
+
+/// First byte of the keys of this module. The engine's keys begin with lower-case letters.
+const SETTINGS: &[u8] = b"S";
+const WEIGHT: u8 = b'W';
+
+/// The settings of a cluster.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Settings {
+    /// Who owns the cluster.
+    pub owner: AccountId,
+    /// Prices in force.
+    pub prices: Prices,
+    /// The system contract.
+    pub system_contract: ContractId,
+    /// The contract that is told of logs, if the system contract has named one.
+    pub log_handler: Option<ContractId>,
+}
+
+/// Why settings cannot be read.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The state could not be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// What is there cannot be decoded: it was written by another version, or is damaged.
+    #[error("the cluster's settings cannot be decoded: its state is damaged or of another version")]
+    Undecodable,
+}
+
+/// The settings; `None` before the cluster's first block.
+pub fn settings(state: &dyn State) -> Result<Option<Settings>, SettingsError> {
+    let Some(bytes) = state.get(SETTINGS)? else {
+        return Ok(None);
+    };
+    Settings::decode(&mut &bytes[..])
+        .map(Some)
+        .map_err(|_| SettingsError::Undecodable)
+}
+
+/// The weight of a contract in the queues of the workers; 0 if it has none.
+pub fn weight(state: &dyn State, contract: &ContractId) -> Result<Balance, SettingsError> {
+    let Some(bytes) = state.get(&weight_key(contract))? else {
+        return Ok(0);
+    };
+    Balance::decode(&mut &bytes[..]).map_err(|_| SettingsError::Undecodable)
+}
+
+/// The contracts that exist, at most [`crate::limits::MAX_LISTED_CONTRACTS`].
+pub fn contracts(state: std::sync::Arc<dyn State>) -> Result<Vec<ContractId>, StateError> {
+    let overlay = Overlay::new(state);
+    let listed = phat_engine::schema::contracts(&overlay, crate::limits::MAX_LISTED_CONTRACTS)?;
+    Ok(listed.into_iter().map(ContractId::from).collect())
+}
+
+pub(crate) fn put_settings(overlay: &mut Overlay, settings: &Settings) {
+    overlay.set(SETTINGS.to_vec(), settings.encode());
+}
+
+pub(crate) fn put_weight(overlay: &mut Overlay, contract: &ContractId, weight: Balance) {
+    if weight == 0 {
+        overlay.remove(weight_key(contract));
+    } else {
+        overlay.set(weight_key(contract), weight.encode());
+    }
+}
+
+fn weight_key(contract: &ContractId) -> Vec<u8> {
+    let mut key = vec![WEIGHT];
+    key.extend_from_slice(&contract.0);
+    key
+}
