@@ -33,6 +33,12 @@ pub struct Limits {
     pub nesting: u32,
     /// Bytes of one function; compilation is superlinear in it.
     pub function_bytes: usize,
+    /// Loops inside each other in one function; compilation takes time with its third power.
+    pub loop_nesting: u32,
+    /// Loops inside each other times locals of the function: the values loops carry around.
+    pub loop_values: u32,
+    /// Targets of all `br_table` of one function; compilation takes time with its square.
+    pub branch_targets: u32,
     /// Data segments of a module.
     pub data_segments: u32,
     /// Contracts calling contracts, the first not counted. Each holds an instance.
@@ -75,6 +81,9 @@ impl Default for Limits {
             signature: 64,
             nesting: 1024,
             function_bytes: 256 * 1024,
+            loop_nesting: 32,
+            loop_values: 16 * 1024,
+            branch_targets: 16 * 1024,
             data_segments: 10_000,
             call_depth: 31,
             value_bytes: 1024 * 1024,

@@ -316,6 +316,23 @@ fn what_is_no_contract_is_refused_with_the_reason() {
             "nesting of a function",
         ),
         (
+            &format!("(func {} {})", "loop ".repeat(33), "end ".repeat(33)),
+            "nesting of loops",
+        ),
+        (
+            &format!(
+                "(func (local {}) {} {})",
+                "i64 ".repeat(1_000),
+                "loop ".repeat(20),
+                "end ".repeat(20)
+            ),
+            "locals of a function times its nesting of loops",
+        ),
+        (
+            &format!("(func (br_table {} (i32.const 0)))", "0 ".repeat(17_000)),
+            "targets of branch tables",
+        ),
+        (
             &format!("(func (param {}))", "i32 ".repeat(65)),
             "parameters or results of a function",
         ),

@@ -26,6 +26,52 @@ use crate::config::{Limits, STACK_UNITS, STACK_UNITS_PER_FRAME};
 /// for one of these beyond what is counted.
 const UNCOUNTED: u32 = STACK_UNITS / 16;
 
+/// What makes compilation slow: a few hundred kilobytes of it can take the compiler minutes.
+#[derive(Default)]
+struct Compilation {
+    /// Targets of branch tables.
+    targets: u32,
+    /// The open control structures, and whether each is a loop.
+    open: Vec<bool>,
+    loops: u32,
+    deepest: u32,
+}
+
+impl Compilation {
+    fn open_loop(&mut self) {
+        self.open.push(true);
+        self.loops += 1;
+        self.deepest = self.deepest.max(self.loops);
+    }
+
+    fn close(&mut self) {
+        if self.open.pop() == Some(true) {
+            self.loops -= 1;
+        }
+    }
+
+    fn check(&self, locals: u32, offset: usize, limits: &Limits) -> Result<(), Rejection> {
+        for (what, found, limit) in [
+            (
+                "targets of branch tables",
+                self.targets,
+                limits.branch_targets,
+            ),
+            ("nesting of loops", self.deepest, limits.loop_nesting),
+            (
+                "locals of a function times its nesting of loops",
+                self.deepest.saturating_mul(locals),
+                limits.loop_values,
+            ),
+        ] {
+            if found > limit {
+                return Err(Rejection::limit(what, found.into(), limit.into(), offset));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Validates one function and returns its new body. `result_type` is the block type of its results.
 pub(super) fn instrument(
     function: FuncToValidate<ValidatorResources>,
@@ -61,11 +107,18 @@ pub(super) fn instrument(
     let mut operators = body.get_operators_reader()?;
     let (mut count, mut highest, mut calls) = (0u32, 0u32, false);
     let mut returns = Vec::new();
+    let mut compilation = Compilation::default();
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset()?;
         count = count.saturating_add(1);
         match operator {
             Operator::Return => returns.push((offset, validator.control_stack_height())),
+            Operator::BrTable { ref targets } => {
+                compilation.targets = compilation.targets.saturating_add(targets.len());
+            }
+            Operator::Block { .. } | Operator::If { .. } => compilation.open.push(false),
+            Operator::Loop { .. } => compilation.open_loop(),
+            Operator::End => compilation.close(),
             Operator::Call { .. } | Operator::CallIndirect { .. } => calls = true,
             _ => {}
         }
@@ -81,6 +134,7 @@ pub(super) fn instrument(
         }
     }
     operators.finish()?;
+    compilation.check(validator.len_locals(), range.start, limits)?;
 
     // A compiled function keeps a value in a stack slot of eight bytes at most: its locals, its
     // operands, and results it keeps for later. Half of the operators yield one worth keeping.
