@@ -1,0 +1,158 @@
+//! The worker's line to the chain: JSON-RPC over WebSocket. Nothing that comes over it is believed;
+//! the [follower](phat_follower) checks it.
+
+use codec::{Decode, Encode};
+use jsonrpsee::{
+    core::client::{ClientT, Error as RpcError, Subscription, SubscriptionClientT},
+    rpc_params,
+    ws_client::{WsClient, WsClientBuilder},
+};
+use phat_follower::{Batch, BlockData};
+use phat_primitives::{BlockNumber, Hash};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// Blocks asked for at once.
+pub(crate) const BLOCKS_PER_REQUEST: u32 = 32;
+/// How long the chain may take to answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes of an answer: [`BLOCKS_PER_REQUEST`] blocks full of messages, as hex, would be more; the
+/// chain then sends fewer blocks.
+const MAX_RESPONSE: u32 = 64 * 1024 * 1024;
+
+/// Why the chain gave no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    /// The request failed.
+    #[error("the chain at {url} does not answer as it should")]
+    Rpc {
+        /// Where it was expected.
+        url: String,
+        /// What went wrong.
+        #[source]
+        source: RpcError,
+    },
+    /// The answer is not in the form it must have.
+    #[error("the chain's answer to {0} is not in the form it must have")]
+    Malformed(&'static str),
+}
+
+/// A connection to the chain.
+pub(crate) struct Chain {
+    url: String,
+    client: WsClient,
+}
+
+#[derive(Deserialize)]
+struct BlocksAnswer {
+    blocks: Vec<BlockAnswer>,
+    justification: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct BlockAnswer {
+    header: String,
+    outbound: String,
+}
+
+#[derive(Deserialize)]
+struct ProofAnswer {
+    proof: Vec<String>,
+}
+
+impl Chain {
+    pub(crate) async fn connect(url: &str) -> Result<Self, ChainError> {
+        let client = WsClientBuilder::default()
+            .request_timeout(REQUEST_TIMEOUT)
+            .max_response_size(MAX_RESPONSE)
+            .build(url)
+            .await
+            .map_err(|source| ChainError::Rpc { url: url.to_owned(), source })?;
+        Ok(Self { url: url.to_owned(), client })
+    }
+
+    fn failed(&self, source: RpcError) -> ChainError {
+        ChainError::Rpc { url: self.url.clone(), source }
+    }
+
+    /// Finalised blocks from `first` on, with the justification of the last one.
+    pub(crate) async fn blocks(
+        &self,
+        first: BlockNumber,
+        max: u32,
+    ) -> Result<Option<Batch>, ChainError> {
+        let answer: BlocksAnswer = self
+            .client
+            .request("phat_blocks", rpc_params![first, max.min(BLOCKS_PER_REQUEST)])
+            .await
+            .map_err(|error| self.failed(error))?;
+        if answer.blocks.is_empty() {
+            return Ok(None);
+        }
+        let blocks = answer
+            .blocks
+            .iter()
+            .map(|block| {
+                let header = bytes(&block.header, "phat_blocks")?;
+                let outbound = bytes(&block.outbound, "phat_blocks")?;
+                Ok(BlockData { header, outbound })
+            })
+            .collect::<Result<_, ChainError>>()?;
+        let justification = bytes(&answer.justification.unwrap_or_default(), "phat_blocks")?;
+        Ok(Some(Batch { blocks, justification }))
+    }
+
+    /// Tells of finalised blocks.
+    pub(crate) async fn subscribe_finalized(&self) -> Result<Subscription<BlockNumber>, ChainError> {
+        self.client
+            .subscribe("phat_subscribeFinalized", rpc_params![], "phat_unsubscribeFinalized")
+            .await
+            .map_err(|error| self.failed(error))
+    }
+
+    /// Proof of what stands under `keys` after the block `at`.
+    pub(crate) async fn read_proof(
+        &self,
+        keys: &[Vec<u8>],
+        at: &Hash,
+    ) -> Result<Vec<Vec<u8>>, ChainError> {
+        let keys: Vec<_> = keys.iter().map(|key| text(key)).collect();
+        let answer: ProofAnswer = self
+            .client
+            .request("state_getReadProof", rpc_params![keys, text(&at.0)])
+            .await
+            .map_err(|error| self.failed(error))?;
+        answer.proof.iter().map(|node| bytes(node, "state_getReadProof")).collect()
+    }
+
+    /// Lets the chain wrap what the worker has signed into a transaction, and submits that. What the
+    /// worker means is in its signature, so the wrapping need not be believed.
+    pub(crate) async fn submit<T: Encode + Sync>(
+        &self,
+        wrapper: &str,
+        signed: &T,
+    ) -> Result<(), ChainError> {
+        let answer: String = self
+            .client
+            .request("state_call", rpc_params![wrapper, text(&signed.encode())])
+            .await
+            .map_err(|error| self.failed(error))?;
+        let extrinsic = Vec::<u8>::decode(&mut &bytes(&answer, "state_call")?[..])
+            .map_err(|_| ChainError::Malformed("state_call"))?;
+        let _hash: String = self
+            .client
+            .request("author_submitExtrinsic", rpc_params![text(&extrinsic)])
+            .await
+            .map_err(|error| self.failed(error))?;
+        Ok(())
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    format!("0x{}", hex::encode(bytes))
+}
+
+fn bytes(text: &str, method: &'static str) -> Result<Vec<u8>, ChainError> {
+    hex::decode(text.strip_prefix("0x").unwrap_or(text))
+        .map_err(|_| ChainError::Malformed(method))
+}

@@ -1,0 +1,38 @@
+//! The worker: follows the chain, applies commands, serves queries.
+//!
+//! This crate is where clock, disk, network and randomness come to the pure parts: the
+//! [follower](phat_follower) decides what of the chain is believed, the [cluster](phat_cluster) what
+//! a block does, the [store](phat_store) how it lies on the disk.
+//!
+//! ```text
+//!  chain ── blocks ──▶ node ── commit ──▶ store
+//!    ▲                   │ view (one after each block)
+//!    └── reports ── reporter ◀──┤
+//!                               └──▶ service ◀── server ◀── clients
+//!                                       └─ surroundings ── egress ──▶ the internet
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`worker`] | one running worker: the parts put together and kept going |
+//! | [`node`] | what the worker does with the blocks it follows |
+//! | [`identity`] | the worker's key and evidence |
+//! | [`server`] | the HTTP service that clients talk to |
+//! | [`egress`] | HTTP requests that contracts make |
+
+pub mod egress;
+pub mod identity;
+pub mod node;
+pub mod server;
+pub mod worker;
+
+mod cache;
+mod chain;
+mod logs;
+mod records;
+mod reporter;
+mod service;
+mod surroundings;
+
+pub use identity::{Attester, SoftwareAttester};
+pub use worker::{Config, StartError, Worker};

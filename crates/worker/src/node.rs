@@ -1,0 +1,526 @@
+//! What a worker does with the blocks it follows: the state machine between the chain and the disk.
+//!
+//! A block's effects are committed as one: the position, the state of the cluster, receipts, and what
+//! is to be reported. A crash loses nothing that was committed and leaves nothing half done; after
+//! it, the worker fetches the blocks after its position again.
+//!
+//! The worker's *position* is the last block it has processed. The state of its cluster has a
+//! position of its own, which is behind when the worker has just joined: it then replays the
+//! cluster's blocks from the first one on, each checked against the hash that it has followed.
+
+use crate::{
+    chain::{BLOCKS_PER_REQUEST, Chain, ChainError},
+    records::{self, ClusterState, Membership, Position, RecordError},
+};
+use codec::Encode;
+use phat_cluster::{Accumulator, ApplyError, Block, Cluster, LogRecord};
+use phat_crypto::{Keypair, contexts, envelope, rand_core::OsRng};
+use phat_engine::{Engine, State, pink::PinkEvent};
+use phat_follower::{Batch, BlockError, FinalBlock, FollowError, Follower, Head, verify_old};
+use phat_primitives::{
+    BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId,
+    message::{ClusterMessage, KeyDelivery, Message, Outbound},
+    report::{ContractReady, Heartbeat, Payload, SignedContractReady},
+};
+use phat_store::{CommitError, Snapshot, Store};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Why the worker cannot go on with a block. It keeps serving what it has and tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// What the chain sent does not hold.
+    #[error("what the chain sent was refused: {0}")]
+    Refused(#[from] FollowError),
+    /// An earlier block that was fetched again is not the one that was followed.
+    #[error("block {number}, fetched again, is not the one that was followed: {source}")]
+    NotTheSame {
+        /// Number of the block.
+        number: BlockNumber,
+        /// What is wrong with it.
+        #[source]
+        source: BlockError,
+    },
+    /// The chain did not answer.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The worker's data cannot be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The worker's data cannot be read.
+    #[error(transparent)]
+    Read(#[from] phat_store::ReadError),
+    /// The worker's data cannot be written.
+    #[error("the worker's data cannot be written: {0}")]
+    Commit(#[from] CommitError),
+    /// A block could not be applied to the cluster.
+    #[error("block {number} cannot be applied: {source}")]
+    Apply {
+        /// Number of the block.
+        number: BlockNumber,
+        /// Why.
+        #[source]
+        source: ApplyError,
+    },
+    /// The worker's own record of its cluster is damaged.
+    #[error("the worker's record of its cluster's state root is damaged")]
+    Accumulator(#[from] phat_cluster::accumulator::BadAccumulator),
+    /// The worker is to join a cluster that it has not seen being created.
+    #[error("cluster {0:?} is not known to this worker")]
+    UnknownCluster(ClusterId),
+    /// A block that is needed again has not been followed.
+    #[error("block {0} has not been followed")]
+    NotFollowed(BlockNumber),
+}
+
+/// The worker as it was after one block. What is served, is served from a view: it does not change.
+#[derive(Clone)]
+pub struct View {
+    /// The last block followed.
+    pub head: Head,
+    /// The last block whose effects are committed.
+    pub position: BlockNumber,
+    /// Time of that block, in milliseconds since the Unix epoch.
+    pub now_ms: u64,
+    /// Number of the first message after that block.
+    pub next_message: MessageNumber,
+    /// The cluster that the worker is in.
+    pub member: Option<MemberView>,
+    pub(crate) snapshot: Snapshot,
+}
+
+/// The worker's cluster as it was after one block.
+#[derive(Clone)]
+pub struct MemberView {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Root of its state.
+    pub state_root: Hash,
+    /// Last block that the state contains.
+    pub applied: BlockNumber,
+    /// Time of that block, in milliseconds since the Unix epoch.
+    pub now_ms: u64,
+}
+
+impl View {
+    /// The state of the worker's cluster.
+    pub fn state(&self) -> Arc<dyn State> {
+        Arc::new(ClusterState(self.snapshot.clone()))
+    }
+
+    /// Number of the next block that will be applied.
+    pub fn next_block(&self) -> BlockNumber {
+        let done = self.member.as_ref().map_or(self.position, |member| member.applied);
+        done.min(self.position).saturating_add(1)
+    }
+
+    /// Whether the state of the cluster is that of the last block followed.
+    pub fn is_current(&self) -> bool {
+        self.member.as_ref().is_some_and(|member| member.applied == self.head.number)
+    }
+}
+
+/// What a block has led to that is not kept on disk.
+#[derive(Default)]
+pub struct Effects {
+    /// Lines that contracts have logged.
+    pub logs: Vec<LogRecord>,
+    /// What contracts have asked of the worker.
+    pub requests: Vec<(ContractId, PinkEvent)>,
+}
+
+struct Member {
+    cluster: Cluster,
+    record: Membership,
+    accumulator: Accumulator,
+}
+
+/// The worker's state machine.
+pub struct Node {
+    identity: Keypair,
+    store: Store,
+    engine: Engine,
+    follower: Follower,
+    position: Position,
+    member: Option<Member>,
+    /// The network's master key, if this worker is the gatekeeper.
+    master: Option<Keypair>,
+    outbox_counter: u64,
+    views: watch::Sender<View>,
+}
+
+impl Node {
+    /// Takes up where the records in `store` end; begins with `fresh` if there are none.
+    pub fn open(
+        identity: Keypair,
+        store: Store,
+        engine: Engine,
+        fresh: Follower,
+    ) -> Result<Self, NodeError> {
+        let snapshot = store.snapshot()?;
+        let kept = Kept::read(&snapshot, &engine)?;
+        let follower = kept.follower.unwrap_or(fresh);
+        let view = view(&follower, &kept.position, kept.member.as_ref(), snapshot);
+        Ok(Self {
+            identity,
+            store,
+            engine,
+            follower,
+            position: kept.position,
+            member: kept.member,
+            master: kept.master,
+            outbox_counter: kept.outbox_counter,
+            views: watch::Sender::new(view),
+        })
+    }
+
+    /// Forgets what is in memory for what is on disk. After an error in the middle of a block, memory
+    /// may be ahead of the disk.
+    fn reload(&mut self) -> Result<(), NodeError> {
+        let kept = Kept::read(&self.store.snapshot()?, &self.engine)?;
+        if let Some(follower) = kept.follower {
+            self.follower = follower;
+        }
+        self.position = kept.position;
+        self.member = kept.member;
+        self.master = kept.master;
+        self.outbox_counter = kept.outbox_counter;
+        Ok(())
+    }
+
+    /// The views of this worker, one after each block.
+    pub fn views(&self) -> watch::Receiver<View> {
+        self.views.subscribe()
+    }
+
+    /// Number of the next block that is wanted.
+    pub fn next_block(&self) -> BlockNumber {
+        self.follower.head().number.saturating_add(1)
+    }
+
+    /// Follows a batch of blocks and commits the effects of each. If an error is returned, the blocks
+    /// before the one it is about are committed, and the batch can be handed in again.
+    pub async fn follow(&mut self, batch: Batch) -> Result<Effects, NodeError> {
+        let followed = self.try_follow(batch).await;
+        if followed.is_err() {
+            self.reload()?;
+        }
+        followed
+    }
+
+    async fn try_follow(&mut self, batch: Batch) -> Result<Effects, NodeError> {
+        let mut follower = self.follower.clone();
+        let blocks = follower.apply(batch)?;
+        let mut effects = Effects::default();
+        for block in blocks {
+            // Blocks up to the position are here again only after a crash within a batch.
+            if block.number > self.position.number {
+                self.process(block, &mut effects).await?;
+            }
+        }
+        let mut writes = self.store.batch();
+        records::put_follower(&mut writes, &follower.encode());
+        writes.commit()?;
+        self.follower = follower;
+        self.publish()?;
+        Ok(effects)
+    }
+
+    /// Brings the state of the cluster up to the worker's position, by replaying the blocks it has
+    /// not seen yet. They come from the chain again and are checked against the hashes that were
+    /// followed.
+    pub(crate) async fn catch_up(&mut self, chain: &Chain) -> Result<Effects, NodeError> {
+        let caught_up = self.try_catch_up(chain).await;
+        if caught_up.is_err() {
+            self.reload()?;
+        }
+        caught_up
+    }
+
+    async fn try_catch_up(&mut self, chain: &Chain) -> Result<Effects, NodeError> {
+        let mut effects = Effects::default();
+        while let Some(first) = self.missing() {
+            let Some(batch) = chain.blocks(first, BLOCKS_PER_REQUEST).await? else {
+                break;
+            };
+            let snapshot = self.store.snapshot()?;
+            for (number, data) in (first..=self.position.number).zip(batch.blocks) {
+                let known = records::block_hash(&snapshot, number)?
+                    .ok_or(NodeError::NotFollowed(number))?;
+                let block = verify_old(known, data)
+                    .map_err(|source| NodeError::NotTheSame { number, source })?;
+                let mut writes = self.store.batch();
+                self.apply(number, &block.outbound, &mut writes, &mut effects).await?;
+                writes.commit()?;
+            }
+            self.publish()?;
+        }
+        Ok(effects)
+    }
+
+    /// The first block that the state of the cluster lacks.
+    fn missing(&self) -> Option<BlockNumber> {
+        let applied = self.member.as_ref()?.record.applied.number;
+        (applied < self.position.number).then(|| applied.saturating_add(1))
+    }
+
+    async fn process(&mut self, block: FinalBlock, effects: &mut Effects) -> Result<(), NodeError> {
+        let number = block.number;
+        let mut writes = self.store.batch();
+        records::put_block_hash(&mut writes, number, &block.hash);
+        for message in &block.outbound.messages {
+            self.on_message(number, message, &mut writes)?;
+        }
+        let in_step = self
+            .member
+            .as_ref()
+            .is_some_and(|member| member.record.applied.number.saturating_add(1) == number);
+        if in_step {
+            self.apply(number, &block.outbound, &mut writes, effects).await?;
+        }
+        let position = Position::after(number, &block.outbound);
+        records::put_position(&mut writes, &position);
+        records::put_outbox_counter(&mut writes, &self.outbox_counter);
+        writes.commit()?;
+        self.position = position;
+        Ok(())
+    }
+
+    /// What a message means for the worker itself: keys and membership.
+    fn on_message(
+        &mut self,
+        number: BlockNumber,
+        message: &Message,
+        writes: &mut phat_store::Batch,
+    ) -> Result<(), NodeError> {
+        let me = WorkerId(self.identity.public());
+        match message {
+            Message::GatekeeperAdded(worker) if *worker == me => {
+                let master = self.master.get_or_insert_with(|| Keypair::generate(&mut OsRng));
+                records::put_master_seed(writes, master.expose_seed());
+                let public = master.public();
+                self.report(writes, Payload::MasterKey { public });
+            }
+            Message::GatekeeperAdded(_) => {}
+            Message::Cluster(cluster, message) => match message {
+                ClusterMessage::Created(genesis) => {
+                    records::put_cluster_birth(writes, cluster, number);
+                    for worker in &genesis.workers {
+                        self.send_key(cluster, worker, writes);
+                    }
+                }
+                ClusterMessage::WorkerAdded(worker) => self.send_key(cluster, worker, writes),
+                ClusterMessage::WorkerRemoved(worker) if *worker == me => {
+                    tracing::info!(?cluster, "removed from the cluster");
+                    records::delete_membership(writes);
+                    self.member = None;
+                }
+                ClusterMessage::KeyDelivered(delivery) if delivery.worker == me => {
+                    self.join(cluster, delivery, writes)?;
+                }
+                _ => {}
+            },
+        }
+        Ok(())
+    }
+
+    /// As the gatekeeper: sends a worker the key of its cluster, through the chain.
+    fn send_key(
+        &mut self,
+        cluster: &ClusterId,
+        worker: &WorkerId,
+        writes: &mut phat_store::Batch,
+    ) {
+        let Some(master) = &self.master else { return };
+        let key = master.derive(contexts::CLUSTER_KEY, &cluster.0);
+        let sealed = envelope::seal_key(
+            &worker.0,
+            key.expose_seed(),
+            contexts::CLUSTER_KEY_TRANSPORT,
+            &cluster.0,
+            &mut OsRng,
+        );
+        match sealed {
+            Ok(secret) => {
+                let payload = Payload::ClusterKey {
+                    cluster: *cluster,
+                    public: key.public(),
+                    worker: *worker,
+                    secret,
+                };
+                self.report(writes, payload);
+            }
+            // The chain checks evidence of the key, so this does not happen; nobody waits for it.
+            Err(error) => tracing::error!(%worker, %error, "no key can be sent to the worker"),
+        }
+    }
+
+    /// Takes the key of a cluster that the worker was assigned to.
+    fn join(
+        &mut self,
+        cluster: &ClusterId,
+        delivery: &KeyDelivery,
+        writes: &mut phat_store::Batch,
+    ) -> Result<(), NodeError> {
+        if self.member.as_ref().is_some_and(|member| member.record.cluster == *cluster) {
+            return Ok(());
+        }
+        let purpose = contexts::CLUSTER_KEY_TRANSPORT;
+        let seed = match envelope::open_key(&self.identity, &delivery.secret, purpose, &cluster.0) {
+            Ok(seed) if Keypair::from_seed(*seed).public() == delivery.public => *seed,
+            Ok(_) => {
+                tracing::error!(?cluster, "the cluster's key is not the one that was announced");
+                return Ok(());
+            }
+            Err(error) => {
+                tracing::error!(?cluster, %error, "the cluster's key cannot be opened");
+                return Ok(());
+            }
+        };
+        let birth = records::cluster_birth(&self.store.snapshot()?, cluster)?
+            .ok_or(NodeError::UnknownCluster(*cluster))?;
+        let record = Membership {
+            cluster: *cluster,
+            seed,
+            applied: Position { number: birth.saturating_sub(1), ..Position::default() },
+            accumulator: Accumulator::default().to_bytes(),
+            oldest_receipts: 0,
+        };
+        records::delete_membership(writes);
+        records::put_membership(writes, &record);
+        self.member = Some(Member::new(record, &self.engine)?);
+        tracing::info!(?cluster, "joined the cluster");
+        Ok(())
+    }
+
+    /// Applies a block to the cluster. Its effects are added to `writes`; the member's own copy of
+    /// them is only right once those are committed.
+    async fn apply(
+        &mut self,
+        number: BlockNumber,
+        outbound: &Outbound,
+        writes: &mut phat_store::Batch,
+        effects: &mut Effects,
+    ) -> Result<(), NodeError> {
+        let Some(member) = &mut self.member else { return Ok(()) };
+        let cluster = member.record.cluster;
+        let messages = (outbound.first..)
+            .zip(&outbound.messages)
+            .filter_map(|(number, message)| match message {
+                Message::Cluster(id, message) if *id == cluster => Some((number, message.clone())),
+                _ => None,
+            })
+            .collect();
+        let state = Arc::new(ClusterState(self.store.snapshot()?));
+        let block = Block { number, now_ms: outbound.now_ms, messages };
+        let applied = member
+            .cluster
+            .apply(state, &member.accumulator, block)
+            .await
+            .map_err(|source| NodeError::Apply { number, source })?;
+        records::put_state(writes, &applied.changes);
+        for receipt in &applied.receipts {
+            records::put_receipt(writes, receipt, &mut member.record.oldest_receipts);
+        }
+        for contract in applied.instantiated {
+            let statement = ContractReady {
+                cluster,
+                contract,
+                public: member.cluster.contract_key(&contract).public(),
+            };
+            let signature = member.cluster.root().sign(
+                contexts::CONTRACT_READY,
+                &statement.encode(),
+                &mut OsRng,
+            );
+            records::put_ready(writes, &SignedContractReady { statement, signature });
+        }
+        member.record.applied = Position::after(number, outbound);
+        member.record.accumulator = applied.accumulator.to_bytes();
+        member.accumulator = applied.accumulator;
+        records::put_membership(writes, &member.record);
+        effects.logs.extend(applied.logs);
+        effects.requests.extend(applied.requests);
+        if !applied.withdrawals.is_empty() {
+            let heartbeat = Heartbeat {
+                cluster,
+                block: number,
+                state_root: applied.state_root,
+                withdrawals: applied.withdrawals,
+            };
+            self.report(writes, Payload::Heartbeat(heartbeat));
+            records::put_outbox_counter(writes, &self.outbox_counter);
+        }
+        Ok(())
+    }
+
+    /// Puts something into the outbox.
+    fn report(&mut self, writes: &mut phat_store::Batch, payload: Payload) {
+        records::put_outbox(writes, self.outbox_counter, &payload);
+        self.outbox_counter += 1;
+    }
+
+    fn publish(&self) -> Result<(), NodeError> {
+        let snapshot = self.store.snapshot()?;
+        let view = view(&self.follower, &self.position, self.member.as_ref(), snapshot);
+        self.views.send_replace(view);
+        Ok(())
+    }
+}
+
+/// What the records hold of the worker's own state.
+struct Kept {
+    follower: Option<Follower>,
+    position: Position,
+    member: Option<Member>,
+    master: Option<Keypair>,
+    outbox_counter: u64,
+}
+
+impl Kept {
+    fn read(snapshot: &Snapshot, engine: &Engine) -> Result<Self, NodeError> {
+        let follower = records::follower(snapshot)?
+            .map(|bytes| Follower::resume(&bytes))
+            .transpose()
+            .map_err(|_| RecordError::Undecodable("the chain that is followed"))?;
+        let member = records::membership(snapshot)?
+            .map(|record| Member::new(record, engine))
+            .transpose()?;
+        Ok(Self {
+            follower,
+            position: records::position(snapshot)?.unwrap_or_default(),
+            member,
+            master: records::master_seed(snapshot)?.map(Keypair::from_seed),
+            outbox_counter: records::outbox_counter(snapshot)?.unwrap_or_default(),
+        })
+    }
+}
+
+impl Member {
+    fn new(record: Membership, engine: &Engine) -> Result<Self, NodeError> {
+        let accumulator = Accumulator::from_bytes(&record.accumulator)?;
+        let root = Keypair::from_seed(record.seed);
+        Ok(Self { cluster: Cluster::new(record.cluster, root, engine.clone()), record, accumulator })
+    }
+}
+
+fn view(
+    follower: &Follower,
+    position: &Position,
+    member: Option<&Member>,
+    snapshot: Snapshot,
+) -> View {
+    View {
+        head: follower.head(),
+        position: position.number,
+        now_ms: position.now_ms,
+        next_message: position.next_message,
+        member: member.map(|member| MemberView {
+            cluster: member.cluster.clone(),
+            state_root: member.accumulator.root(),
+            applied: member.record.applied.number,
+            now_ms: member.record.applied.now_ms,
+        }),
+        snapshot,
+    }
+}

@@ -1,0 +1,274 @@
+//! What the worker keeps on disk, and under which names.
+//!
+//! | space | group | key | value |
+//! |---|---|---|---|
+//! | [`META`] | | see the constants | the worker's own position and keys |
+//! | [`CLUSTERS`] | | cluster id | number of the block that created it |
+//! | [`HASHES`] | block number / 4096 | block number | hash of the block |
+//! | [`STATE`] | see [`ClusterState`] | key | value of the cluster's state |
+//! | [`RECEIPTS`] | message number / 1024 | message number | receipt |
+//! | [`OUTBOX`] | | counter | a [`Payload`] that the chain has not got yet |
+//! | [`READY`] | | contract id | a [`SignedContractReady`] that the chain has not got yet |
+
+use codec::{Decode, Encode};
+use phat_engine::{Changes, State, StateError};
+use phat_primitives::{
+    BlockNumber, ClusterId, Hash, MessageNumber, message::Outbound, receipt::Receipt, report::Payload,
+    report::SignedContractReady,
+};
+use phat_store::{Batch, ReadError, Snapshot, Space};
+
+/// Version of what the records mean. A change that an older worker cannot read raises it.
+pub(crate) const VERSION: u32 = 1;
+
+const META: Space = Space(0);
+const CLUSTERS: Space = Space(1);
+const HASHES: Space = Space(2);
+const STATE: Space = Space(3);
+const RECEIPTS: Space = Space(4);
+const OUTBOX: Space = Space(5);
+const READY: Space = Space(6);
+
+const HASHES_PER_GROUP: u32 = 4096;
+const RECEIPTS_PER_GROUP: u64 = 1024;
+/// Groups of receipts that are kept: somewhat more than a hundred thousand messages. A client asks
+/// for its receipt within seconds; the history is for those who come back later.
+const RECEIPT_GROUPS: u64 = 100;
+/// Reports that wait at most: far more than a worker ever has.
+pub(crate) const MAX_OUTBOX: usize = 65_536;
+/// Records that one group of the cluster's state may hold when it is listed.
+const MAX_LISTED: usize = 16 * 1024 * 1024;
+
+/// Why a record could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The store failed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A record is there but means nothing to this version.
+    #[error(
+        "the record of {0} in the worker's data cannot be decoded: it was written by another version"
+    )]
+    Undecodable(&'static str),
+}
+
+/// How far the worker has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Position {
+    /// Last block whose effects are committed.
+    pub(crate) number: BlockNumber,
+    /// Time of that block, in milliseconds since the Unix epoch.
+    pub(crate) now_ms: u64,
+    /// Number of the first message after that block.
+    pub(crate) next_message: MessageNumber,
+}
+
+impl Position {
+    pub(crate) fn after(number: BlockNumber, outbound: &Outbound) -> Self {
+        let next_message = outbound.first.saturating_add(outbound.messages.len() as u64);
+        Self { number, now_ms: outbound.now_ms, next_message }
+    }
+}
+
+/// The cluster that the worker is in. With its secret: this record is what the store's encryption is
+/// for.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Membership {
+    pub(crate) cluster: ClusterId,
+    pub(crate) seed: [u8; 32],
+    /// Position of the cluster's state.
+    pub(crate) applied: Position,
+    /// Accumulator of the cluster's state, as bytes.
+    pub(crate) accumulator: Vec<u8>,
+    /// First group of receipts that is kept.
+    pub(crate) oldest_receipts: u64,
+}
+
+macro_rules! single {
+    ($name:ident, $put:ident, $key:literal, $type:ty) => {
+        pub(crate) fn $name(snapshot: &Snapshot) -> Result<Option<$type>, RecordError> {
+            read(snapshot, META, &[], $key, stringify!($name))
+        }
+
+        pub(crate) fn $put(batch: &mut Batch, value: &$type) {
+            batch.put(META, &[], $key, value.encode());
+        }
+    };
+}
+
+single!(follower, put_follower, b"follower", Vec<u8>);
+single!(position, put_position, b"position", Position);
+single!(membership, put_membership, b"membership", Membership);
+single!(master_seed, put_master_seed, b"master", [u8; 32]);
+single!(outbox_counter, put_outbox_counter, b"outbox", u64);
+
+fn read<T: Decode>(
+    snapshot: &Snapshot,
+    space: Space,
+    group: &[u8],
+    key: &[u8],
+    name: &'static str,
+) -> Result<Option<T>, RecordError> {
+    let Some(bytes) = snapshot.get(space, group, key)? else { return Ok(None) };
+    T::decode(&mut &bytes[..]).map(Some).map_err(|_| RecordError::Undecodable(name))
+}
+
+/// Number of the block that created a cluster.
+pub(crate) fn cluster_birth(
+    snapshot: &Snapshot,
+    cluster: &ClusterId,
+) -> Result<Option<BlockNumber>, RecordError> {
+    read(snapshot, CLUSTERS, &[], &cluster.0, "a cluster")
+}
+
+pub(crate) fn put_cluster_birth(batch: &mut Batch, cluster: &ClusterId, number: BlockNumber) {
+    batch.put(CLUSTERS, &[], &cluster.0, number.encode());
+}
+
+/// Hash of a block that has been followed.
+pub(crate) fn block_hash(
+    snapshot: &Snapshot,
+    number: BlockNumber,
+) -> Result<Option<Hash>, RecordError> {
+    let group = (number / HASHES_PER_GROUP).to_be_bytes();
+    read(snapshot, HASHES, &group, &number.to_be_bytes(), "a block's hash")
+}
+
+pub(crate) fn put_block_hash(batch: &mut Batch, number: BlockNumber, hash: &Hash) {
+    let group = (number / HASHES_PER_GROUP).to_be_bytes();
+    batch.put(HASHES, &group, &number.to_be_bytes(), hash.encode());
+}
+
+/// The receipt of a command.
+pub(crate) fn receipt(
+    snapshot: &Snapshot,
+    number: MessageNumber,
+) -> Result<Option<Receipt>, RecordError> {
+    let group = (number / RECEIPTS_PER_GROUP).to_be_bytes();
+    read(snapshot, RECEIPTS, &group, &number.to_be_bytes(), "a receipt")
+}
+
+/// Keeps a receipt, and drops those that are too old. `oldest` is the first group that is kept.
+pub(crate) fn put_receipt(batch: &mut Batch, receipt: &Receipt, oldest: &mut u64) {
+    let group = receipt.number / RECEIPTS_PER_GROUP;
+    let first = (group + 1).saturating_sub(RECEIPT_GROUPS);
+    for old in *oldest..first {
+        batch.delete_group(RECEIPTS, &old.to_be_bytes());
+    }
+    *oldest = first.max(*oldest);
+    batch.put(RECEIPTS, &group.to_be_bytes(), &receipt.number.to_be_bytes(), receipt.encode());
+}
+
+/// Payloads that the chain has not got yet, oldest first, with their counters.
+pub(crate) fn outbox(snapshot: &Snapshot) -> Result<Vec<(u64, Payload)>, RecordError> {
+    let mut entries = Vec::new();
+    for (key, value) in snapshot.group(OUTBOX, &[], MAX_OUTBOX)? {
+        let undecodable = || RecordError::Undecodable("a report");
+        let counter = key.as_slice().try_into().map(u64::from_be_bytes).map_err(|_| undecodable())?;
+        let payload = Payload::decode(&mut &value[..]).map_err(|_| undecodable())?;
+        entries.push((counter, payload));
+    }
+    entries.sort_by_key(|(counter, _)| *counter);
+    Ok(entries)
+}
+
+pub(crate) fn put_outbox(batch: &mut Batch, counter: u64, payload: &Payload) {
+    batch.put(OUTBOX, &[], &counter.to_be_bytes(), payload.encode());
+}
+
+pub(crate) fn delete_outbox(batch: &mut Batch, counter: u64) {
+    batch.delete(OUTBOX, &[], &counter.to_be_bytes());
+}
+
+/// Statements about contracts that the chain has not got yet.
+pub(crate) fn ready(snapshot: &Snapshot) -> Result<Vec<SignedContractReady>, RecordError> {
+    snapshot
+        .group(READY, &[], MAX_OUTBOX)?
+        .iter()
+        .map(|(_, value)| {
+            SignedContractReady::decode(&mut &value[..])
+                .map_err(|_| RecordError::Undecodable("a contract's statement"))
+        })
+        .collect()
+}
+
+pub(crate) fn put_ready(batch: &mut Batch, statement: &SignedContractReady) {
+    batch.put(READY, &[], &statement.statement.contract.0, statement.encode());
+}
+
+pub(crate) fn delete_ready(batch: &mut Batch, statement: &SignedContractReady) {
+    batch.delete(READY, &[], &statement.statement.contract.0);
+}
+
+/// Forgets everything of the cluster that the worker was in.
+pub(crate) fn delete_membership(batch: &mut Batch) {
+    batch.delete(META, &[], b"membership");
+    batch.delete_space(STATE);
+    batch.delete_space(RECEIPTS);
+    batch.delete_space(READY);
+}
+
+/// The state of the worker's cluster in a snapshot of the store.
+///
+/// The records of one contract's storage form a group, so that they can be listed; everything else is
+/// grouped by the first byte of its key, which tells what it is.
+pub(crate) struct ClusterState(pub(crate) Snapshot);
+
+/// First byte of the keys of contract storage, and length of what names the contract (that byte and
+/// the storage id). See [`phat_engine::schema::storage_key`].
+const STORAGE: u8 = b's';
+const STORAGE_GROUP: usize = 33;
+
+fn group_of(key: &[u8]) -> &[u8] {
+    match key.first() {
+        Some(&STORAGE) => key.get(..STORAGE_GROUP).unwrap_or(key),
+        _ => key.get(..1).unwrap_or(key),
+    }
+}
+
+fn state_error(error: ReadError) -> StateError {
+    StateError::Read(error.to_string())
+}
+
+impl State for ClusterState {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        self.0.get(STATE, group_of(key), key).map_err(state_error)
+    }
+
+    fn keys_with_prefix(&self, prefix: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, StateError> {
+        let records = self.0.group(STATE, group_of(prefix), MAX_LISTED).map_err(state_error)?;
+        let mut keys: Vec<_> =
+            records.into_iter().map(|(key, _)| key).filter(|key| key.starts_with(prefix)).collect();
+        // The store keeps them in an order of its own, which differs between workers.
+        keys.sort_unstable();
+        keys.truncate(limit);
+        Ok(keys)
+    }
+}
+
+/// Writes changes of the cluster's state.
+pub(crate) fn put_state(batch: &mut Batch, changes: &Changes) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => batch.put(STATE, group_of(key), key, value.clone()),
+            None => batch.delete(STATE, group_of(key), key),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use phat_engine::schema::{StorageKey, storage_key};
+
+    #[test]
+    fn storage_of_one_contract_is_one_group() {
+        let one = storage_key(&[1; 32], &StorageKey::Variable(b"a".to_vec()));
+        let same = storage_key(&[1; 32], &StorageKey::Fixed([9; 32]));
+        let other = storage_key(&[2; 32], &StorageKey::Variable(b"a".to_vec()));
+        assert_eq!(group_of(&one), group_of(&same));
+        assert_ne!(group_of(&one), group_of(&other));
+        assert_eq!(group_of(&[b's']), b"s");
+        assert_eq!(group_of(b""), b"");
+    }
+}

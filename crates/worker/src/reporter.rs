@@ -1,0 +1,240 @@
+//! Tells the chain what the worker has to report: what stands in the outbox, statements about
+//! contracts, and a heartbeat whenever the state root has changed.
+//!
+//! A report is signed anew for each attempt with the number that the chain expects next, read with a
+//! storage proof at the last block followed. So a worker whose disk was put back to an older copy
+//! uses no number twice. An entry leaves the outbox when the chain has moved on to the next number;
+//! should the worker stop in between, it is reported twice, which changes nothing.
+
+use crate::{
+    chain::{Chain, ChainError},
+    node::View,
+    records::{self, RecordError},
+};
+use codec::{Decode, Encode};
+use phat_crypto::{Keypair, contexts, rand_core::OsRng};
+use phat_follower::{ProofError, read_proof};
+use phat_primitives::{
+    BlockNumber, Hash, WorkerId,
+    limits::{MAX_PENDING_WITHDRAWALS, MAX_REPORT_PAYLOADS},
+    report::{Heartbeat, Payload, Report, SignedContractReady, SignedReport},
+    storage::{contract_key_key, next_report_key},
+};
+use phat_store::{CommitError, Store};
+use std::collections::BTreeSet;
+
+/// Blocks after which a report that is not on the chain is sent again.
+const RESEND_AFTER: BlockNumber = 3;
+/// Statements about contracts that are handled at once: bounds the proof that is asked for.
+const STATEMENTS_PER_ROUND: usize = 64;
+
+/// Why nothing could be reported. The next block is the next attempt.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReportError {
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error("the chain's answer is not proven: {0}")]
+    Proof(#[from] ProofError),
+    #[error("the number of the next report cannot be decoded")]
+    Number,
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error("the worker's data cannot be written: {0}")]
+    Commit(#[from] CommitError),
+}
+
+/// A report on its way.
+struct Sent {
+    sequence: u64,
+    /// Counters of the outbox entries in it.
+    entries: Vec<u64>,
+    /// The state root of the heartbeat in it.
+    root: Option<Hash>,
+    at: BlockNumber,
+}
+
+/// The first entries of the outbox, as many as a report takes beside a heartbeat.
+fn first_that_fit(outbox: Vec<(u64, Payload)>) -> Vec<(u64, Payload)> {
+    let mut withdrawals = 0;
+    outbox
+        .into_iter()
+        .take(MAX_REPORT_PAYLOADS as usize - 1)
+        .take_while(|(_, payload)| {
+            if let Payload::Heartbeat(heartbeat) = payload {
+                withdrawals += heartbeat.withdrawals.len();
+            }
+            withdrawals <= MAX_PENDING_WITHDRAWALS as usize
+        })
+        .collect()
+}
+
+/// Reports for one worker.
+pub(crate) struct Reporter {
+    identity: Keypair,
+    genesis: Hash,
+    store: Store,
+    sent: Option<Sent>,
+    /// The last state root that the chain has got from this worker.
+    reported: Option<Hash>,
+    /// Statements that were submitted, and not yet seen on the chain; with the block of the attempt.
+    submitted: BTreeSet<Hash>,
+    submitted_at: BlockNumber,
+}
+
+impl Reporter {
+    pub(crate) fn new(identity: Keypair, genesis: Hash, store: Store) -> Self {
+        Self {
+            identity,
+            genesis,
+            store,
+            sent: None,
+            reported: None,
+            submitted: BTreeSet::new(),
+            submitted_at: 0,
+        }
+    }
+
+    /// Does what is to be done after a block.
+    pub(crate) async fn on_view(&mut self, chain: &Chain, view: &View) -> Result<(), ReportError> {
+        self.statements(chain, view).await?;
+        self.report(chain, view).await
+    }
+
+    /// The value under `key` after the last block followed, proven.
+    async fn read(
+        &self,
+        chain: &Chain,
+        view: &View,
+        keys: &[Vec<u8>],
+    ) -> Result<Vec<Option<Vec<u8>>>, ReportError> {
+        let proof = chain.read_proof(keys, &view.head.hash).await?;
+        Ok(read_proof(view.head.state_root, proof, keys)?)
+    }
+
+    async fn report(&mut self, chain: &Chain, view: &View) -> Result<(), ReportError> {
+        let outbox = records::outbox(&view.snapshot)?;
+        let heartbeat = self.heartbeat(view);
+        if outbox.is_empty() && heartbeat.is_none() && self.sent.is_none() {
+            return Ok(());
+        }
+        let worker = WorkerId(self.identity.public());
+        let value = self.read(chain, view, &[next_report_key(&worker)]).await?;
+        let next = match value.into_iter().next().flatten() {
+            Some(bytes) => u64::decode(&mut &bytes[..]).map_err(|_| ReportError::Number)?,
+            None => 0,
+        };
+        if let Some(sent) = self.sent.take() {
+            if sent.sequence < next {
+                self.arrived(sent)?;
+                // The view still holds the entries that have just been removed.
+                return Ok(());
+            }
+            if view.head.number < sent.at.saturating_add(RESEND_AFTER) {
+                self.sent = Some(sent);
+                return Ok(());
+            }
+        }
+        let (entries, mut payloads): (Vec<_>, Vec<_>) = first_that_fit(outbox).into_iter().unzip();
+        let root = heartbeat.as_ref().map(|heartbeat| heartbeat.state_root);
+        payloads.extend(heartbeat.map(Payload::Heartbeat));
+        if payloads.is_empty() {
+            return Ok(());
+        }
+        let report = Report { genesis: self.genesis, worker, sequence: next, payloads };
+        let signature = self.identity.sign(contexts::REPORT, &report.encode(), &mut OsRng);
+        self.sent = Some(Sent { sequence: next, entries, root, at: view.head.number });
+        chain.submit("WorkerApi_report_extrinsic", &SignedReport { report, signature }).await?;
+        Ok(())
+    }
+
+    fn heartbeat(&self, view: &View) -> Option<Heartbeat> {
+        let member = view.member.as_ref().filter(|_| view.is_current())?;
+        (self.reported != Some(member.state_root)).then(|| Heartbeat {
+            cluster: member.cluster.id(),
+            block: member.applied,
+            state_root: member.state_root,
+            withdrawals: Vec::new(),
+        })
+    }
+
+    fn arrived(&mut self, sent: Sent) -> Result<(), ReportError> {
+        let mut writes = self.store.batch();
+        for counter in sent.entries {
+            records::delete_outbox(&mut writes, counter);
+        }
+        writes.commit()?;
+        if sent.root.is_some() {
+            self.reported = sent.root;
+        }
+        Ok(())
+    }
+
+    /// Hands the cluster's statements about new contracts to the chain. All workers of the cluster
+    /// do; the first one counts.
+    async fn statements(&mut self, chain: &Chain, view: &View) -> Result<(), ReportError> {
+        let mut waiting = records::ready(&view.snapshot)?;
+        if waiting.is_empty() || !view.is_current() {
+            return Ok(());
+        }
+        waiting.truncate(STATEMENTS_PER_ROUND);
+        let keys: Vec<_> =
+            waiting.iter().map(|signed| contract_key_key(&signed.statement.contract)).collect();
+        let published = self.read(chain, view, &keys).await?;
+        let mut writes = self.store.batch();
+        let mut missing: Vec<&SignedContractReady> = Vec::new();
+        for (signed, published) in waiting.iter().zip(published) {
+            if published.is_some() {
+                records::delete_ready(&mut writes, signed);
+                self.submitted.remove(&signed.statement.contract);
+            } else {
+                missing.push(signed);
+            }
+        }
+        writes.commit()?;
+        if view.head.number >= self.submitted_at.saturating_add(RESEND_AFTER) {
+            self.submitted.clear();
+        }
+        for signed in missing {
+            if !self.submitted.insert(signed.statement.contract) {
+                continue;
+            }
+            self.submitted_at = view.head.number;
+            let submitted = chain.submit("WorkerApi_contract_ready_extrinsic", signed).await;
+            if let Err(error) = submitted {
+                // Another worker was faster, or the chain does not know the cluster's key yet.
+                tracing::debug!(%error, "a contract's statement was not taken");
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use phat_primitives::report::WithdrawalOutcome;
+
+    fn heartbeat(withdrawals: u64) -> Payload {
+        Payload::Heartbeat(Heartbeat {
+            cluster: Hash::zero(),
+            block: 1,
+            state_root: Hash::zero(),
+            withdrawals: (0..withdrawals)
+                .map(|number| WithdrawalOutcome { number, amount: 1 })
+                .collect(),
+        })
+    }
+
+    fn chosen(outbox: Vec<Payload>) -> usize {
+        first_that_fit((0..).zip(outbox).collect()).len()
+    }
+
+    #[test]
+    fn a_report_never_holds_more_than_the_chain_takes() {
+        let limit = u64::from(MAX_PENDING_WITHDRAWALS);
+        assert_eq!(chosen(vec![heartbeat(limit), heartbeat(1)]), 1);
+        assert_eq!(chosen(vec![heartbeat(limit - 1), heartbeat(1), heartbeat(1)]), 2);
+        assert_eq!(chosen(vec![heartbeat(1); 100]), MAX_REPORT_PAYLOADS as usize - 1);
+        assert_eq!(chosen(Vec::new()), 0);
+    }
+}

@@ -1,0 +1,53 @@
+//! What the HTTP service needs from the worker.
+
+use super::ServiceError;
+use phat_prpc::{
+    ContractQueryRequest, ContractQueryResponse, GetClusterInfoResponse, GetContractInfoRequest,
+    GetContractInfoResponse, GetEndpointResponse, GetRuntimeInfoRequest, InitRuntimeResponse,
+    PhactoryInfo,
+};
+use std::future::Future;
+
+/// The methods of a worker, one for each of [`phat_prpc::Method`].
+///
+/// Those that are not `async` run on the thread that serves HTTP: they look something up and return.
+/// The futures of the others are dropped when the client goes away or the time is up, and must leave
+/// everything as it was in that case.
+pub trait Service: Send + Sync + 'static {
+    /// `Err` says in a sentence why the worker serves no queries at present.
+    fn health(&self) -> Result<(), String>;
+
+    /// State of the worker.
+    fn info(&self) -> PhactoryInfo;
+
+    /// The worker's registration.
+    fn runtime_info(
+        &self,
+        request: GetRuntimeInfoRequest,
+    ) -> Result<InitRuntimeResponse, ServiceError>;
+
+    /// The endpoints that the worker announces.
+    fn endpoint_info(&self) -> Result<GetEndpointResponse, ServiceError>;
+
+    /// Contracts that the worker serves. Asks for at most
+    /// [`max_contract_ids`](super::ServerLimits::max_contract_ids).
+    fn contract_info(
+        &self,
+        request: GetContractInfoRequest,
+    ) -> Result<GetContractInfoResponse, ServiceError>;
+
+    /// The cluster that the worker serves.
+    fn cluster_info(&self) -> Result<GetClusterInfoResponse, ServiceError>;
+
+    /// Answers a query.
+    fn contract_query(
+        &self,
+        request: ContractQueryRequest,
+    ) -> impl Future<Output = Result<ContractQueryResponse, ServiceError>> + Send;
+
+    /// Returns the receipt of a command.
+    fn receipt(
+        &self,
+        request: ContractQueryRequest,
+    ) -> impl Future<Output = Result<ContractQueryResponse, ServiceError>> + Send;
+}

@@ -1,0 +1,392 @@
+//! The worker's answers to its clients.
+
+use crate::{
+    identity::Attester,
+    logs::Logs,
+    node::{MemberView, View},
+    records,
+    server::{Service, ServiceError},
+    surroundings::Here,
+};
+use codec::{Decode, Encode};
+use phat_attestation::{Claims, Evidence};
+use phat_cluster::{Ask, Settings, contracts, settings, weight};
+use phat_crypto::{
+    Keypair, SharedKey, certificate, envelope,
+    rand_core::OsRng,
+};
+use phat_engine::{Overlay, State, schema};
+use phat_primitives::{
+    AccountId, ContractId, Hash, WorkerId, blake2_256,
+    command::EncryptedData,
+    query::{
+        InkQuery, InkQueryData, InkQueryError, InkQueryOk, InkResponse, ReceiptRequest,
+        ReceiptResponse,
+    },
+};
+use phat_prpc::{
+    Attestation, ClusterInfo, ContractInfo, ContractQueryRequest, ContractQueryResponse,
+    GetClusterInfoResponse, GetContractInfoRequest, GetContractInfoResponse, GetEndpointResponse,
+    GetRuntimeInfoRequest, InitRuntimeResponse, PhactoryInfo, SystemInfo,
+};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// Queries remembered to have been answered. A query that comes again within this window is refused;
+/// beyond it a repeated query costs its sender's share of the worker and changes nothing.
+const MAX_ANSWERED: usize = 65_536;
+/// When a client should try again while the worker has nothing to serve.
+const NOT_READY_RETRY: Duration = Duration::from_secs(3);
+
+/// What the clients of one worker talk to.
+pub(crate) struct WorkerService {
+    pub(crate) identity: Keypair,
+    pub(crate) operator: AccountId,
+    pub(crate) measurement: [u8; 32],
+    pub(crate) attester: Arc<dyn Attester>,
+    pub(crate) genesis: Hash,
+    pub(crate) views: watch::Receiver<View>,
+    pub(crate) here: Here,
+    pub(crate) logs: Arc<Logs>,
+    pub(crate) answered: Answered,
+}
+
+/// The queries answered last.
+#[derive(Default)]
+pub(crate) struct Answered(Mutex<(HashSet<[u8; 32]>, VecDeque<[u8; 32]>)>);
+
+impl Answered {
+    /// Remembers a query; `false` if it was there already.
+    fn insert(&self, query: [u8; 32]) -> bool {
+        let mut answered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, order) = &mut *answered;
+        if !known.insert(query) {
+            return false;
+        }
+        order.push_back(query);
+        if order.len() > MAX_ANSWERED {
+            if let Some(oldest) = order.pop_front() {
+                known.remove(&oldest);
+            }
+        }
+        true
+    }
+}
+
+/// A request whose sender is known and that has been decrypted.
+struct Opened {
+    sender: AccountId,
+    shared: SharedKey,
+    plain: Vec<u8>,
+}
+
+fn refused(code: &'static str, message: impl ToString) -> ServiceError {
+    ServiceError::Refused { code, message: message.to_string() }
+}
+
+fn internal(error: impl std::error::Error + Send + Sync + 'static) -> ServiceError {
+    ServiceError::Internal(Box::new(error))
+}
+
+impl WorkerService {
+    /// Evidence of what the worker runs on, fresh as of the last block followed.
+    pub(crate) fn evidence(&self) -> Evidence {
+        let head = self.views.borrow().head;
+        self.attester.attest(Claims {
+            worker: WorkerId(self.identity.public()),
+            operator: Some(self.operator),
+            measurement: self.measurement,
+            genesis: self.genesis,
+            block: head.number,
+            block_hash: head.hash,
+        })
+    }
+
+    fn view(&self) -> View {
+        self.views.borrow().clone()
+    }
+
+    /// The view and the cluster in it, if the worker can serve it.
+    fn serving(&self) -> Result<(View, MemberView), ServiceError> {
+        let unavailable = |message: &str| ServiceError::Unavailable {
+            message: message.to_owned(),
+            retry_after: NOT_READY_RETRY,
+        };
+        let view = self.view();
+        let member = view
+            .member
+            .clone()
+            .ok_or_else(|| unavailable("the worker is in no cluster; ask one that is"))?;
+        if !view.is_current() {
+            return Err(unavailable("the worker is catching up with its cluster; ask another one"));
+        }
+        Ok((view, member))
+    }
+
+    /// Checks who sent a request, and decrypts it.
+    fn open(&self, request: ContractQueryRequest, view: &View) -> Result<Opened, ServiceError> {
+        let bytes = request.encoded_encrypted_data;
+        let signature = request
+            .signature
+            .ok_or_else(|| refused("unsigned", "the query is not signed: add a certificate"))?;
+        let signature = certificate::Signature::try_from(signature)
+            .map_err(|error| refused("bad-certificate", error))?;
+        let signer = certificate::verify_query(&bytes, &signature, view.head.number)
+            .map_err(|error| refused("bad-certificate", error))?;
+        let mut input = &bytes[..];
+        let data = EncryptedData::decode(&mut input)
+            .ok()
+            .filter(|_| input.is_empty())
+            .ok_or_else(|| refused("malformed", "the query is not encrypted data"))?;
+        let shared = self
+            .identity
+            .agree(&data.pubkey)
+            .map_err(|error| refused("undecipherable", error))?;
+        let plain = envelope::decrypt(&shared, &data)
+            .map_err(|error| refused("undecipherable", error))?;
+        if !self.answered.insert(blake2_256(&bytes)) {
+            return Err(refused(
+                "answered-before",
+                "this very query has been answered before: make a new one with a new nonce",
+            ));
+        }
+        Ok(Opened { sender: signer.account, shared, plain })
+    }
+
+    fn seal(&self, shared: &SharedKey, answer: &[u8]) -> Result<ContractQueryResponse, ServiceError> {
+        let data = envelope::encrypt(shared, self.identity.public(), answer, &mut OsRng)
+            .map_err(internal)?;
+        Ok(ContractQueryResponse { encoded_encrypted_data: data.encode() })
+    }
+
+    async fn answer(
+        &self,
+        view: &View,
+        member: &MemberView,
+        sender: &AccountId,
+        query: InkQuery,
+    ) -> Result<InkQueryOk, InkQueryError> {
+        let failed = |error: &dyn std::fmt::Display| InkQueryError::RuntimeError(error.to_string());
+        let state = view.state();
+        let contract = query.head.id;
+        let found = schema::contract(&Overlay::new(state.clone()), &contract.0)
+            .map_err(|error| failed(&error))?;
+        if found.is_none() {
+            return Err(failed(&format_args!(
+                "there is no contract {contract:?} in the cluster: check its address, or wait until it is instantiated"
+            )));
+        }
+        let ask = match query.data {
+            InkQueryData::InkMessage { payload, deposit, transfer, estimating } => {
+                Ask::Call { contract, input: payload, deposit, transfer, estimating }
+            }
+            InkQueryData::InkInstantiate {
+                code_hash,
+                salt,
+                instantiate_data,
+                deposit,
+                transfer,
+            } => Ask::Instantiate { code_hash, input: instantiate_data, salt, deposit, transfer },
+            InkQueryData::SidevmMessage(request) => {
+                let settings = read_settings(&*state).map_err(|error| failed(&error))?;
+                let is_logger = settings.log_handler.unwrap_or(settings.system_contract) == contract;
+                if !is_logger {
+                    return Err(InkQueryError::SidevmNotFound);
+                }
+                let sees_all = settings.owner == *sender;
+                return Ok(InkQueryOk::InkMessageReturn(self.logs.answer(&request, sees_all)));
+            }
+        };
+        let at = (member.applied, member.now_ms);
+        let answered = member.cluster.query(state, at, sender, ask, Arc::new(self.here.clone())).await;
+        answered.map(InkQueryOk::InkMessageReturn).map_err(|error| failed(&error))
+    }
+
+    fn contract(&self, view: &View, id: &str) -> Result<Option<ContractInfo>, ServiceError> {
+        let mut bytes = [0; 32];
+        let hex = id.strip_prefix("0x").unwrap_or(id);
+        hex::decode_to_slice(hex, &mut bytes).map_err(|_| {
+            refused("bad-contract-id", format!("{id:?} is not a contract id: give 32 bytes as hex"))
+        })?;
+        let state = view.state();
+        let Some(info) =
+            schema::contract(&Overlay::new(state.clone()), &bytes).map_err(internal)?
+        else {
+            return Ok(None);
+        };
+        let weight = weight(&*state, &ContractId::from(bytes)).map_err(internal)?;
+        Ok(Some(ContractInfo {
+            id: prefixed(&bytes),
+            code_hash: prefixed(&info.code_hash),
+            weight: u32::try_from(weight).unwrap_or(u32::MAX),
+            sidevm: None,
+        }))
+    }
+}
+
+fn read_settings(state: &dyn State) -> Result<Settings, phat_cluster::QueryError> {
+    settings(state)?.ok_or(phat_cluster::QueryError::NotReady)
+}
+
+fn prefixed(bytes: &[u8]) -> String {
+    format!("0x{}", hex::encode(bytes))
+}
+
+impl Service for WorkerService {
+    fn health(&self) -> Result<(), String> {
+        self.serving().map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    fn info(&self) -> PhactoryInfo {
+        let view = self.view();
+        let public = hex::encode(self.identity.public());
+        let state_root = view.member.as_ref().map(|member| prefixed(&member.state_root.0));
+        let contracts = match &view.member {
+            Some(_) => contracts(view.state()).map_or(0, |contracts| contracts.len() as u64),
+            None => 0,
+        };
+        PhactoryInfo {
+            initialized: true,
+            registered: view.member.is_some(),
+            genesis_block_hash: Some(hex::encode(self.genesis.0)),
+            public_key: Some(public.clone()),
+            ecdh_public_key: Some(public.clone()),
+            headernum: view.head.number.saturating_add(1),
+            para_headernum: view.head.number.saturating_add(1),
+            blocknum: view.next_block(),
+            state_root: state_root.unwrap_or_default(),
+            dev_mode: false,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            current_block_time: view.now_ms,
+            max_supported_pink_runtime_version: "1.2".to_owned(),
+            system: Some(SystemInfo {
+                registered: view.member.is_some(),
+                public_key: public.clone(),
+                ecdh_public_key: public,
+                number_of_clusters: u64::from(view.member.is_some()),
+                number_of_contracts: contracts,
+                ..SystemInfo::default()
+            }),
+            ..PhactoryInfo::default()
+        }
+    }
+
+    fn runtime_info(
+        &self,
+        request: GetRuntimeInfoRequest,
+    ) -> Result<InitRuntimeResponse, ServiceError> {
+        let view = self.view();
+        if request.encoded_operator.is_some_and(|operator| operator != self.operator.encode()) {
+            return Err(refused("other-operator", "the worker is run by another operator"));
+        }
+        let worker = WorkerId(self.identity.public());
+        let evidence = self.evidence();
+        Ok(InitRuntimeResponse {
+            encoded_runtime_info: Vec::new(),
+            encoded_genesis_block_hash: self.genesis.encode(),
+            encoded_public_key: worker.encode(),
+            encoded_ecdh_public_key: worker.encode(),
+            attestation: Some(Attestation {
+                version: 1,
+                provider: "phat".to_owned(),
+                payload: None,
+                encoded_report: evidence.encode(),
+                timestamp: view.now_ms / 1000,
+            }),
+        })
+    }
+
+    fn endpoint_info(&self) -> Result<GetEndpointResponse, ServiceError> {
+        // Endpoints are announced on the chain by the operator; the worker itself signs none.
+        Ok(GetEndpointResponse::default())
+    }
+
+    fn contract_info(
+        &self,
+        request: GetContractInfoRequest,
+    ) -> Result<GetContractInfoResponse, ServiceError> {
+        let (view, _) = self.serving()?;
+        let ids = if request.contracts.is_empty() {
+            let all = contracts(view.state()).map_err(internal)?;
+            all.iter().map(|id| prefixed(&id.0)).collect()
+        } else {
+            request.contracts
+        };
+        let contracts = ids
+            .iter()
+            .filter_map(|id| self.contract(&view, id).transpose())
+            .collect::<Result<_, _>>()?;
+        Ok(GetContractInfoResponse { contracts })
+    }
+
+    fn cluster_info(&self) -> Result<GetClusterInfoResponse, ServiceError> {
+        let view = self.view();
+        let Some(member) = &view.member else { return Ok(GetClusterInfoResponse { info: None }) };
+        let contracts = contracts(view.state()).map_err(internal)?;
+        Ok(GetClusterInfoResponse {
+            info: Some(ClusterInfo {
+                id: prefixed(&member.cluster.id().0),
+                runtime_version: "1.2".to_owned(),
+                state_root: prefixed(&member.state_root.0),
+                contracts: contracts.iter().map(|id| prefixed(&id.0)).collect(),
+            }),
+        })
+    }
+
+    async fn contract_query(
+        &self,
+        request: ContractQueryRequest,
+    ) -> Result<ContractQueryResponse, ServiceError> {
+        let (view, member) = self.serving()?;
+        let opened = self.open(request, &view)?;
+        let query = InkQuery::decode(&mut &opened.plain[..])
+            .map_err(|_| refused("malformed", "what was encrypted is not a query"))?;
+        let nonce = query.head.nonce;
+        let result = self.answer(&view, &member, &opened.sender, query).await;
+        self.seal(&opened.shared, &InkResponse { nonce, result }.encode())
+    }
+
+    async fn receipt(
+        &self,
+        request: ContractQueryRequest,
+    ) -> Result<ContractQueryResponse, ServiceError> {
+        let (view, _) = self.serving()?;
+        let opened = self.open(request, &view)?;
+        let request = ReceiptRequest::decode(&mut &opened.plain[..])
+            .map_err(|_| refused("malformed", "what was encrypted asks for no receipt"))?;
+        let found = records::receipt(&view.snapshot, request.number).map_err(internal)?;
+        let response = match found {
+            Some(receipt) if receipt.sender == opened.sender => {
+                ReceiptResponse::Found(Box::new(receipt))
+            }
+            // To somebody else's question the answer is the same as if there were none.
+            _ if request.number >= view.next_message => ReceiptResponse::Pending,
+            _ => ReceiptResponse::Unknown,
+        };
+        self.seal(&opened.shared, &response.encode())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answered_query_is_known_until_many_others_came() {
+        let answered = Answered::default();
+        let name = |number: usize| blake2_256(&number.to_le_bytes());
+        assert!(answered.insert(name(0)));
+        assert!(!answered.insert(name(0)));
+        for number in 1..MAX_ANSWERED {
+            assert!(answered.insert(name(number)));
+        }
+        assert!(!answered.insert(name(0)));
+        assert!(answered.insert(name(MAX_ANSWERED)));
+        assert!(answered.insert(name(0)), "the oldest one was forgotten");
+        assert!(!answered.insert(name(2)));
+    }
+}

@@ -1,0 +1,272 @@
+//! One worker, running: its parts put together and kept going.
+
+use crate::{
+    cache::Cache,
+    chain::{BLOCKS_PER_REQUEST, Chain, ChainError},
+    egress::{Egress, EgressConfig, EgressError},
+    identity::{self, Attester, IdentityError},
+    logs::Logs,
+    node::{Effects, Node, NodeError, View},
+    records,
+    reporter::Reporter,
+    server::{self, ServerLimits},
+    service::{Answered, WorkerService},
+    surroundings::Here,
+};
+use phat_attestation::Evidence;
+use phat_crypto::Keypair;
+use phat_engine::Engine;
+use phat_follower::{Follower, Genesis, GenesisError};
+use phat_primitives::{AccountId, Hash, WorkerId};
+use phat_store::{OpenError, Owner, Store};
+use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
+
+/// How long to wait before the chain is tried again.
+const RECONNECT_AFTER: Duration = Duration::from_millis(500);
+/// How long to wait for news of a block before asking for it.
+const POLL_AFTER: Duration = Duration::from_secs(10);
+
+/// How a worker is set up.
+pub struct Config {
+    /// Where it keeps its key and its records.
+    pub directory: PathBuf,
+    /// WebSocket address of the chain.
+    pub chain: String,
+    /// What it trusts: the chain's beginning.
+    pub genesis: Genesis,
+    /// Who runs it.
+    pub operator: AccountId,
+    /// Measurement of the program, where nothing measures it.
+    pub measurement: [u8; 32],
+    /// Makes its evidence.
+    pub attester: Arc<dyn Attester>,
+    /// What contracts may fetch.
+    pub egress: EgressConfig,
+    /// Bounds on what clients may ask.
+    pub limits: ServerLimits,
+}
+
+/// Why a worker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its directory cannot be made.
+    #[error("the directory {} cannot be made: {source}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Its key is not to be had.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Its records cannot be opened.
+    #[error("the worker's records cannot be opened: {0}")]
+    Store(#[from] OpenError),
+    /// Its records cannot be read.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// What it is to trust as the chain's beginning is wrong.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// HTTP for contracts cannot be set up.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
+}
+
+/// A running worker. It stops when this is dropped, or by [`Worker::stop`].
+pub struct Worker {
+    id: WorkerId,
+    service: Arc<WorkerService>,
+    views: watch::Receiver<View>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Starts a worker that serves HTTP on `listener`.
+    pub fn start(
+        config: Config,
+        engine: Engine,
+        listener: TcpListener,
+    ) -> Result<Self, StartError> {
+        let Config { directory, chain, genesis, operator, measurement, attester, egress, limits } =
+            config;
+        fs::create_dir_all(&directory)
+            .map_err(|source| StartError::Directory { path: directory.clone(), source })?;
+        let identity = identity::load_or_create(&directory)?;
+        let genesis_hash = genesis.hash;
+        let owner = Owner { version: records::VERSION, identity: &genesis_hash.0 };
+        let key = identity::store_key(&identity);
+        let store = Store::open(&directory.join("records.redb"), &key, owner)?;
+        let follower = Follower::new(genesis)?;
+        let node = Node::open(identity.clone(), store.clone(), engine, follower)?;
+        let views = node.views();
+        let id = WorkerId(identity.public());
+        let logs = Arc::new(Logs::default());
+        let here = Here {
+            worker: id,
+            egress: Arc::new(Egress::new(egress)?),
+            cache: Arc::new(Cache::default()),
+            logs: logs.clone(),
+        };
+        let (stop, stopped) = watch::channel(false);
+        let service = Arc::new(WorkerService {
+            identity: identity.clone(),
+            operator,
+            measurement,
+            attester,
+            genesis: genesis_hash,
+            views: views.clone(),
+            here: here.clone(),
+            logs,
+            answered: Answered::default(),
+        });
+        let serving =
+            server::serve(listener, service.clone(), limits, until(stopped.clone()));
+        let following = follow(chain.clone(), node, here, stopped.clone());
+        let reporting = report(chain, identity, genesis_hash, store, views.clone(), stopped);
+        let tasks = vec![
+            tokio::spawn(serving),
+            tokio::spawn(following),
+            tokio::spawn(reporting),
+        ];
+        Ok(Self { id, service, views, stop, tasks })
+    }
+
+    /// The worker's id.
+    pub fn id(&self) -> WorkerId {
+        self.id
+    }
+
+    /// Fresh evidence, with which its operator registers it.
+    pub fn evidence(&self) -> Evidence {
+        self.service.evidence()
+    }
+
+    /// What the worker serves, after each block.
+    pub fn views(&self) -> watch::Receiver<View> {
+        self.views.clone()
+    }
+
+    /// Lets what is being done end, and stops.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        for task in std::mem::take(&mut self.tasks) {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a part of the worker ended badly");
+            }
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// Ends when the worker is to stop.
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // An error means that the worker is gone, which is a stop as well.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// Why following the chain was interrupted.
+#[derive(Debug, thiserror::Error)]
+enum Interrupted {
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    #[error("the chain has closed the connection")]
+    Closed,
+}
+
+/// Follows the chain for as long as the worker runs. Whatever goes wrong is tried again: what was
+/// committed stays, and what is refused is refused again.
+async fn follow(url: String, mut node: Node, here: Here, stopped: watch::Receiver<bool>) {
+    loop {
+        let ended = tokio::select! {
+            ended = follow_connected(&url, &mut node, &here, &stopped) => ended,
+            () = until(stopped.clone()) => return,
+        };
+        match ended {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::warn!(worker = %here.worker, error = &error as &dyn std::error::Error, "following the chain was interrupted");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RECONNECT_AFTER) => {}
+            () = until(stopped.clone()) => return,
+        }
+    }
+}
+
+async fn follow_connected(
+    url: &str,
+    node: &mut Node,
+    here: &Here,
+    stopped: &watch::Receiver<bool>,
+) -> Result<(), Interrupted> {
+    let chain = Chain::connect(url).await?;
+    let mut news = chain.subscribe_finalized().await?;
+    let done = |effects: Effects| {
+        effects.logs.into_iter().for_each(|line| here.logs.add(line));
+        here.grant(effects.requests);
+    };
+    loop {
+        done(node.catch_up(&chain).await?);
+        while let Some(batch) = chain.blocks(node.next_block(), BLOCKS_PER_REQUEST).await? {
+            done(node.follow(batch).await?);
+            done(node.catch_up(&chain).await?);
+            if *stopped.borrow() {
+                return Ok(());
+            }
+        }
+        match timeout(POLL_AFTER, news.next()).await {
+            Ok(Some(Ok(_))) | Err(_) => {}
+            Ok(Some(Err(_)) | None) => return Err(Interrupted::Closed),
+        }
+    }
+}
+
+/// Reports to the chain for as long as the worker runs.
+async fn report(
+    url: String,
+    identity: Keypair,
+    genesis: Hash,
+    store: Store,
+    mut views: watch::Receiver<View>,
+    stopped: watch::Receiver<bool>,
+) {
+    let mut reporter = Reporter::new(identity, genesis, store);
+    let mut connection = None;
+    loop {
+        tokio::select! {
+            changed = views.changed() => if changed.is_err() { return },
+            () = until(stopped.clone()) => return,
+        }
+        let view = views.borrow_and_update().clone();
+        let chain = match connection.take() {
+            Some(chain) => chain,
+            None => match Chain::connect(&url).await {
+                Ok(chain) => chain,
+                Err(error) => {
+                    tracing::debug!(%error, "cannot report");
+                    continue;
+                }
+            },
+        };
+        match reporter.on_view(&chain, &view).await {
+            Ok(()) => connection = Some(chain),
+            // The next block is the next attempt, on a new connection.
+            Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "a report was not sent"),
+        }
+    }
+}
