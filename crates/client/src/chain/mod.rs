@@ -1,0 +1,390 @@
+//! The chain: what it says about accounts, clusters, workers and contracts, and transactions.
+//!
+//! Names and shapes are read from the chain's own metadata when they are used, so this client works
+//! with every chain that has pallets of these names: see the constants below for all it relies on.
+
+mod submit;
+
+pub use submit::{Call, Submitted};
+
+use crate::limits::CONNECT_TIMEOUT;
+use phat_primitives::{AccountId, Balance, ClusterId, CodeHash, ContractId, Hash, WorkerId};
+use std::{sync::Arc, time::Duration};
+use subxt::{
+    OnlineClient, PolkadotConfig,
+    backend::LegacyBackend,
+    client::OnlineClientAtBlock,
+    dynamic,
+    error::DispatchError,
+    ext::{
+        frame_decode::storage::IntoEncodableValues,
+        scale_decode::{self, DecodeAsType},
+    },
+    rpcs::RpcClient,
+    storage::DynamicAddress,
+    utils::H256,
+};
+
+/// The pallet of clusters and contracts.
+const CLUSTERS: &str = "PhalaPhatContracts";
+/// The pallet of workers and keys.
+const REGISTRY: &str = "PhalaRegistry";
+/// The pallet of messages between chain and workers.
+const MESSAGES: &str = "PhalaMq";
+
+/// How long the chain may take to answer a request, or a transaction to get into a block.
+const CHAIN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A connection to a chain.
+#[derive(Clone, Debug)]
+pub struct ChainClient {
+    api: OnlineClient<PolkadotConfig>,
+    url: String,
+}
+
+/// Why the chain gave no answer or did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    /// Nothing answers at the address.
+    #[error("no chain answers at {url}: check the address, or start a network with `phat dev`")]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It took too long.
+    #[error("the chain at {url} did not answer within {} s", CHAIN_TIMEOUT.as_secs())]
+    Timeout {
+        /// The address.
+        url: String,
+    },
+    /// The transaction never got into a block.
+    #[error("the chain did not take the transaction: {0}")]
+    NotTaken(String),
+    /// The transaction is in a block, but did nothing.
+    #[error("{call} failed: {reason}")]
+    Failed {
+        /// The call.
+        call: &'static str,
+        /// The error with its description from the chain's metadata.
+        reason: String,
+    },
+    /// The call did not report what it always reports.
+    #[error("the chain took {call} but did not report `{event}`: it may be of another version")]
+    NoEvent {
+        /// The call.
+        call: String,
+        /// The event that is missing.
+        event: &'static str,
+    },
+    /// The chain answered with an error, or its metadata is not as expected.
+    #[error("the chain's answer cannot be used: {0}")]
+    Rpc(#[source] Box<subxt::Error>),
+}
+
+impl<E: Into<subxt::Error>> From<E> for ChainError {
+    fn from(error: E) -> Self {
+        Self::Rpc(Box::new(error.into()))
+    }
+}
+
+/// Money of an account on the chain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, DecodeAsType)]
+#[decode_as_type(crate_path = "scale_decode")]
+pub struct AccountBalance {
+    /// Can be spent, unless it is frozen.
+    pub free: Balance,
+    /// Held for a purpose.
+    pub reserved: Balance,
+    /// The part of `free` that cannot leave.
+    pub frozen: Balance,
+}
+
+/// A cluster as the chain records it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cluster {
+    /// Its id.
+    pub id: ClusterId,
+    /// Who owns it.
+    pub owner: AccountId,
+    /// Who may deploy in it: name of the permission.
+    pub permission: String,
+    /// Its system contract.
+    pub system_contract: ContractId,
+    /// Price of one unit of gas.
+    pub gas_price: Balance,
+    /// Deposit per storage item.
+    pub deposit_per_item: Balance,
+    /// Deposit per byte of storage.
+    pub deposit_per_byte: Balance,
+}
+
+/// A contract as the chain records it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Contract {
+    /// Who made it.
+    pub deployer: AccountId,
+    /// Where it is.
+    pub cluster: ClusterId,
+    /// The code it was made from.
+    pub code_hash: CodeHash,
+}
+
+/// Number and hash of a block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Head {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+type AtBlock = OnlineClientAtBlock<PolkadotConfig>;
+
+impl ChainClient {
+    /// Connects to a chain over WebSocket, such as `ws://127.0.0.1:9944`.
+    pub async fn connect(url: &str) -> Result<Self, ChainError> {
+        let unreachable =
+            |source: Box<dyn std::error::Error + Send + Sync>| ChainError::Unreachable {
+                url: url.into(),
+                source,
+            };
+        let connecting = async {
+            let rpc = RpcClient::from_insecure_url(url)
+                .await
+                .map_err(|error| unreachable(Box::new(error)))?;
+            // The methods that every Substrate node has had for years, embedded ones included.
+            let backend: LegacyBackend<PolkadotConfig> = LegacyBackend::builder().build(rpc);
+            OnlineClient::from_backend(Arc::new(backend))
+                .await
+                .map_err(|error| unreachable(Box::new(error)))
+        };
+        let api = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
+            .await
+            .map_err(|late| unreachable(Box::new(late)))??;
+        Ok(Self {
+            api,
+            url: url.into(),
+        })
+    }
+
+    /// The address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Hash of the chain's first block: it names the chain.
+    pub fn genesis(&self) -> Hash {
+        Hash::from(self.api.genesis_hash().0)
+    }
+
+    /// The last final block.
+    pub async fn head(&self) -> Result<Head, ChainError> {
+        let at = self.at_head().await?;
+        Ok(Head {
+            number: at.block_number(),
+            hash: Hash::from(at.block_hash().0),
+        })
+    }
+
+    /// Money of an account. An account that the chain does not know has none.
+    pub async fn balance(&self, account: &AccountId) -> Result<AccountBalance, ChainError> {
+        #[derive(DecodeAsType)]
+        #[decode_as_type(crate_path = "scale_decode")]
+        struct Info {
+            data: AccountBalance,
+        }
+        let info: Option<Info> = self.read("System", "Account", (account.0,)).await?;
+        Ok(info.map(|info| info.data).unwrap_or_default())
+    }
+
+    /// All clusters.
+    pub async fn clusters(&self) -> Result<Vec<Cluster>, ChainError> {
+        let mut clusters = Vec::new();
+        let at = self.at_head().await?;
+        let reading = async {
+            let address = dynamic::storage::<(H256,), ClusterValue>(CLUSTERS, "Clusters");
+            let mut entries = at.storage().iter(address, ()).await?;
+            while let Some(entry) = entries.next().await {
+                let entry = entry?;
+                let (id,) = entry.key()?.decode()?;
+                clusters.push(entry.value().decode()?.named(Hash::from(id.0)));
+            }
+            Ok(())
+        };
+        self.in_time(reading).await?;
+        // Ids are counters; the storage has another order.
+        clusters.sort_by_key(|cluster| cluster.id);
+        Ok(clusters)
+    }
+
+    /// One cluster.
+    pub async fn cluster(&self, id: ClusterId) -> Result<Option<Cluster>, ChainError> {
+        let value: Option<ClusterValue> = self.read(CLUSTERS, "Clusters", (H256(id.0),)).await?;
+        Ok(value.map(|value| value.named(id)))
+    }
+
+    /// Contracts of a cluster that have been instantiated.
+    pub async fn cluster_contracts(&self, id: ClusterId) -> Result<Vec<ContractId>, ChainError> {
+        let ids: Option<Vec<[u8; 32]>> = self
+            .read(CLUSTERS, "ClusterContracts", (H256(id.0),))
+            .await?;
+        Ok(ids
+            .unwrap_or_default()
+            .into_iter()
+            .map(Hash::from)
+            .collect())
+    }
+
+    /// Workers of a cluster.
+    pub async fn cluster_workers(&self, id: ClusterId) -> Result<Vec<WorkerId>, ChainError> {
+        let ids: Option<Vec<[u8; 32]>> =
+            self.read(CLUSTERS, "ClusterWorkers", (H256(id.0),)).await?;
+        Ok(ids.unwrap_or_default().into_iter().map(WorkerId).collect())
+    }
+
+    /// A contract, from the moment its instantiation was ordered.
+    pub async fn contract(&self, id: ContractId) -> Result<Option<Contract>, ChainError> {
+        #[derive(DecodeAsType)]
+        #[decode_as_type(crate_path = "scale_decode")]
+        struct Value {
+            deployer: [u8; 32],
+            cluster: [u8; 32],
+            code_index: CodeIndex,
+        }
+        #[derive(DecodeAsType)]
+        #[decode_as_type(crate_path = "scale_decode")]
+        enum CodeIndex {
+            WasmCode([u8; 32]),
+        }
+        let value: Option<Value> = self.read(CLUSTERS, "Contracts", (H256(id.0),)).await?;
+        Ok(value.map(|value| {
+            let CodeIndex::WasmCode(code_hash) = value.code_index;
+            Contract {
+                deployer: AccountId(value.deployer),
+                cluster: Hash::from(value.cluster),
+                code_hash: Hash::from(code_hash),
+            }
+        }))
+    }
+
+    /// Public key of a contract. There is one as soon as the contract has been instantiated.
+    pub async fn contract_key(&self, id: ContractId) -> Result<Option<[u8; 32]>, ChainError> {
+        self.read(REGISTRY, "ContractKeys", (H256(id.0),)).await
+    }
+
+    /// Public key of a cluster. There is one as soon as a gatekeeper has made it.
+    pub async fn cluster_key(&self, id: ClusterId) -> Result<Option<[u8; 32]>, ChainError> {
+        self.read(REGISTRY, "ClusterKeys", (H256(id.0),)).await
+    }
+
+    /// All registered workers.
+    pub async fn workers(&self) -> Result<Vec<WorkerId>, ChainError> {
+        let mut workers = Vec::new();
+        let at = self.at_head().await?;
+        let reading = async {
+            let address = dynamic::storage::<([u8; 32],), dynamic::Value>(REGISTRY, "Workers");
+            let mut entries = at.storage().iter(address, ()).await?;
+            while let Some(entry) = entries.next().await {
+                let (id,) = entry?.key()?.decode()?;
+                workers.push(WorkerId(id));
+            }
+            Ok(())
+        };
+        self.in_time(reading).await?;
+        workers.sort();
+        Ok(workers)
+    }
+
+    /// Where a worker says it can be reached, the best first.
+    pub async fn endpoints(&self, worker: WorkerId) -> Result<Vec<String>, ChainError> {
+        #[derive(DecodeAsType)]
+        #[decode_as_type(crate_path = "scale_decode")]
+        enum Endpoints {
+            V1(Vec<String>),
+        }
+        let endpoints: Option<Endpoints> = self.read(REGISTRY, "Endpoints", (worker.0,)).await?;
+        Ok(endpoints
+            .map(|Endpoints::V1(urls)| urls)
+            .unwrap_or_default())
+    }
+
+    async fn read<K, V>(&self, pallet: &str, entry: &str, key: K) -> Result<Option<V>, ChainError>
+    where
+        K: IntoEncodableValues,
+        V: DecodeAsType,
+        DynamicAddress<K, V>: subxt::storage::Address<KeyParts = K, Value = V>,
+    {
+        let at = self.at_head().await?;
+        let reading = async {
+            let address = dynamic::storage::<K, V>(pallet, entry);
+            Ok(match at.storage().try_fetch(address, key).await? {
+                Some(value) => Some(value.decode()?),
+                None => None,
+            })
+        };
+        self.in_time(reading).await
+    }
+
+    async fn at_head(&self) -> Result<AtBlock, ChainError> {
+        self.in_time(async { Ok(self.api.at_current_block().await?) })
+            .await
+    }
+
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, ChainError>>,
+    ) -> Result<T, ChainError> {
+        tokio::time::timeout(CHAIN_TIMEOUT, work)
+            .await
+            .map_err(|_| ChainError::Timeout {
+                url: self.url.clone(),
+            })?
+    }
+}
+
+/// A cluster in the chain's storage.
+#[derive(DecodeAsType)]
+#[decode_as_type(crate_path = "scale_decode")]
+struct ClusterValue {
+    owner: [u8; 32],
+    permission: dynamic::Value,
+    system_contract: [u8; 32],
+    gas_price: Balance,
+    deposit_per_item: Balance,
+    deposit_per_byte: Balance,
+}
+
+impl ClusterValue {
+    fn named(self, id: ClusterId) -> Cluster {
+        Cluster {
+            id,
+            owner: AccountId(self.owner),
+            permission: match self.permission.value {
+                subxt::ext::scale_value::ValueDef::Variant(variant) => variant.name,
+                other => format!("{other:?}"),
+            },
+            system_contract: Hash::from(self.system_contract),
+            gas_price: self.gas_price,
+            deposit_per_item: self.deposit_per_item,
+            deposit_per_byte: self.deposit_per_byte,
+        }
+    }
+}
+
+/// Shows an error of a pallet by its name and its description in the chain's metadata.
+fn describe(error: &DispatchError) -> String {
+    if let DispatchError::Module(module) = error
+        && let Ok(details) = module.details()
+    {
+        let docs = details.variant.docs.join(" ");
+        let name = format!("{}.{}", details.pallet.name(), details.variant.name);
+        return if docs.is_empty() {
+            name
+        } else {
+            format!("{} ({name})", docs.trim())
+        };
+    }
+    error.to_string()
+}

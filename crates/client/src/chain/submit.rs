@@ -1,0 +1,268 @@
+//! Transactions: the calls that this SDK sends, and what becomes of them.
+
+use super::{CLUSTERS, ChainClient, ChainError, MESSAGES, describe};
+use crate::keys::Account;
+use phat_primitives::{AccountId, Balance, ClusterId, CodeHash, ContractId, Hash, MessageNumber};
+use subxt::{
+    dynamic::{self, Value},
+    error::{BackendError, ExtrinsicError, RpcError, TransactionEventsError},
+    ext::{
+        scale_decode::{self, DecodeAsType},
+        scale_encode::{self, EncodeAsFields, FieldIter},
+        scale_type_resolver::TypeResolver,
+    },
+    transactions::TransactionStatus,
+    utils::{AccountId32, MultiAddress},
+};
+
+/// A call that can be sent as a transaction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Call {
+    /// Adds a contract's code to a cluster.
+    Upload {
+        /// The cluster.
+        cluster: ClusterId,
+        /// The Wasm.
+        code: Vec<u8>,
+    },
+    /// Makes a contract.
+    Instantiate {
+        /// The cluster.
+        cluster: ClusterId,
+        /// Code that the cluster has.
+        code_hash: CodeHash,
+        /// Selector and arguments of the constructor.
+        data: Vec<u8>,
+        /// Makes the contract's id unique.
+        salt: Vec<u8>,
+        /// Money that goes to the new contract.
+        transfer: Balance,
+        /// Most gas to use.
+        gas_limit: u64,
+        /// Most storage deposit to pay.
+        storage_deposit_limit: Option<Balance>,
+        /// Money that goes into the cluster first, to the sender's account there.
+        deposit: Balance,
+    },
+    /// Calls a contract.
+    Push {
+        /// The contract.
+        contract: ContractId,
+        /// A SCALE-encoded [`phat_primitives::command::CommandPayload`].
+        payload: Vec<u8>,
+        /// Money that goes into the cluster first, to the sender's account there.
+        deposit: Balance,
+    },
+    /// Moves money on the chain.
+    Transfer {
+        /// Who gets it.
+        to: AccountId,
+        /// How much.
+        amount: Balance,
+    },
+    /// Moves money into a cluster.
+    TransferToCluster {
+        /// The cluster.
+        cluster: ClusterId,
+        /// Who gets it there.
+        to: AccountId,
+        /// How much.
+        amount: Balance,
+    },
+    /// Moves money out of a cluster, to the sender's account on the chain.
+    TransferFromCluster {
+        /// The cluster.
+        cluster: ClusterId,
+        /// How much.
+        amount: Balance,
+    },
+}
+
+/// A transaction that is in a block and has succeeded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Submitted {
+    /// Number of the block.
+    pub block: u64,
+    /// Hash of the block.
+    pub block_hash: Hash,
+    /// Number of the message that it sent to the workers, if it sent one: the receipt has it, too.
+    pub message: Option<MessageNumber>,
+    /// The contract whose instantiation it ordered, if it did.
+    pub contract: Option<ContractId>,
+}
+
+impl Call {
+    /// Name of the pallet and of the call.
+    fn names(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Upload { .. } => (CLUSTERS, "cluster_upload_resource"),
+            Self::Instantiate { .. } => (CLUSTERS, "instantiate_contract"),
+            Self::Push { .. } => (CLUSTERS, "push_contract_message"),
+            Self::Transfer { .. } => ("Balances", "transfer_allow_death"),
+            Self::TransferToCluster { .. } => (CLUSTERS, "transfer_to_cluster"),
+            Self::TransferFromCluster { .. } => (CLUSTERS, "transfer_from_cluster"),
+        }
+    }
+}
+
+/// The arguments in the order of the chain's metadata, by which they are encoded.
+impl EncodeAsFields for Call {
+    fn encode_as_fields_to<R: TypeResolver>(
+        &self,
+        fields: &mut dyn FieldIter<'_, R::TypeId>,
+        types: &R,
+        out: &mut Vec<u8>,
+    ) -> Result<(), scale_encode::Error> {
+        match self {
+            Self::Upload { cluster, code } => {
+                let kind = Value::unnamed_variant("InkCode", []);
+                (cluster.0, kind, code).encode_as_fields_to(fields, types, out)
+            }
+            Self::Instantiate {
+                cluster,
+                code_hash,
+                data,
+                salt,
+                transfer,
+                gas_limit,
+                storage_deposit_limit,
+                deposit,
+            } => {
+                let code = Value::unnamed_variant("WasmCode", [Value::from_bytes(code_hash)]);
+                (
+                    code,
+                    data,
+                    salt,
+                    cluster.0,
+                    transfer,
+                    gas_limit,
+                    storage_deposit_limit,
+                    deposit,
+                )
+                    .encode_as_fields_to(fields, types, out)
+            }
+            Self::Push {
+                contract,
+                payload,
+                deposit,
+            } => (contract.0, payload, deposit).encode_as_fields_to(fields, types, out),
+            Self::Transfer { to, amount } => {
+                let to: MultiAddress<AccountId32, ()> = MultiAddress::Id(AccountId32(to.0));
+                (to, amount).encode_as_fields_to(fields, types, out)
+            }
+            Self::TransferToCluster {
+                cluster,
+                to,
+                amount,
+            } => (amount, cluster.0, to.0).encode_as_fields_to(fields, types, out),
+            Self::TransferFromCluster { cluster, amount } => {
+                (cluster.0, amount).encode_as_fields_to(fields, types, out)
+            }
+        }
+    }
+}
+
+impl ChainClient {
+    /// Signs a call, sends it and waits until it is in a block and has succeeded.
+    pub async fn submit(&self, signer: &Account, call: Call) -> Result<Submitted, ChainError> {
+        self.in_time(self.submit_and_watch(signer, call)).await
+    }
+
+    async fn submit_and_watch(
+        &self,
+        signer: &Account,
+        call: Call,
+    ) -> Result<Submitted, ChainError> {
+        let (pallet, name) = call.names();
+        let payload = dynamic::tx(pallet, name, call);
+        let mut progress = self
+            .api
+            .tx()
+            .await?
+            .sign_and_submit_then_watch_default(&payload, signer.signer())
+            .await
+            .map_err(not_taken)?;
+        let included = loop {
+            match progress
+                .next()
+                .await
+                .ok_or_else(|| ChainError::NotTaken("it was forgotten".into()))??
+            {
+                TransactionStatus::InBestBlock(block)
+                | TransactionStatus::InFinalizedBlock(block) => break block,
+                TransactionStatus::Error { message }
+                | TransactionStatus::Invalid { message }
+                | TransactionStatus::Dropped { message } => {
+                    return Err(ChainError::NotTaken(message));
+                }
+                TransactionStatus::Validated
+                | TransactionStatus::Broadcasted
+                | TransactionStatus::NoLongerInBestBlock => {}
+            }
+        };
+        let events = included
+            .wait_for_success()
+            .await
+            .map_err(|error| match error {
+                TransactionEventsError::ExtrinsicFailed(error) => ChainError::Failed {
+                    call: name,
+                    reason: describe(&error),
+                },
+                other => other.into(),
+            })?;
+        let mut submitted = Submitted {
+            block: included.at().await?.block_number(),
+            block_hash: Hash::from(included.block_hash().0),
+            message: None,
+            contract: None,
+        };
+        for event in events.iter() {
+            let event = event?;
+            match (event.pallet_name(), event.event_name()) {
+                // A call with a deposit sends two: the deposit, then the command.
+                (MESSAGES, "MessageQueued") => {
+                    let queued: MessageQueued = event.decode_fields_unchecked_as()?;
+                    submitted.message = Some(queued.number);
+                }
+                (CLUSTERS, "Instantiating") => {
+                    let instantiating: Instantiating = event.decode_fields_unchecked_as()?;
+                    submitted.contract = Some(Hash::from(instantiating.contract));
+                }
+                _ => {}
+            }
+        }
+        Ok(submitted)
+    }
+}
+
+/// `PhalaMq.MessageQueued`.
+#[derive(DecodeAsType)]
+#[decode_as_type(crate_path = "scale_decode")]
+struct MessageQueued {
+    number: u64,
+}
+
+/// `PhalaPhatContracts.Instantiating`.
+#[derive(DecodeAsType)]
+#[decode_as_type(crate_path = "scale_decode")]
+struct Instantiating {
+    contract: [u8; 32],
+}
+
+/// What the node says about a transaction that it refuses at once.
+fn not_taken(error: ExtrinsicError) -> ChainError {
+    match error {
+        ExtrinsicError::ErrorSubmittingTransaction(BackendError::Rpc(RpcError::ClientError(
+            subxt::rpcs::Error::User(error),
+        ))) => {
+            let detail = error
+                .data
+                .map(|data| data.get().trim_matches('"').to_string());
+            ChainError::NotTaken(match detail {
+                Some(detail) => format!("{}: {detail}", error.message),
+                None => error.message,
+            })
+        }
+        other => other.into(),
+    }
+}

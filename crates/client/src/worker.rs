@@ -1,0 +1,457 @@
+//! One worker: what it says about itself, encrypted queries, receipts.
+//!
+//! A query goes through three hands of keys. The [`Caller`]'s account signs a certificate for a
+//! session key once; the session key signs every query; and a one-time key agrees with the worker's
+//! public key on what encrypts query and answer. Nobody but the worker learns what was asked or
+//! answered, and nobody can send it again in another name. Formats: `@phala/sdk` 0.6.
+
+use crate::{
+    exec::{ExecResult, Instantiated, Returned},
+    keys::Account,
+    limits::{CONNECT_TIMEOUT, MAX_ANSWER_LEN, REQUEST_TIMEOUT},
+};
+use codec::{Decode, DecodeAll, Encode};
+use phat_crypto::{
+    Keypair, SharedKey,
+    certificate::{self, NO_EXPIRY, SignatureType, root_certificate},
+    envelope,
+    rand_core::{OsRng, RngCore},
+};
+use phat_primitives::{
+    AccountId, Balance, CodeHash, ContractId, MessageNumber, WorkerId,
+    command::EncryptedData,
+    query::{
+        InkQuery, InkQueryData, InkQueryError, InkQueryOk, InkResponse, QueryHead, ReceiptRequest,
+        ReceiptResponse,
+    },
+};
+use phat_prpc::{
+    CONTENT_TYPE, Certificate, ClusterInfo, ContractInfo, ContractQueryRequest,
+    ContractQueryResponse, Empty, GetClusterInfoResponse, GetContractInfoRequest,
+    GetContractInfoResponse, Message, Method, PhactoryInfo, PrpcError, Signature,
+};
+use std::time::Duration;
+
+/// Who asks: an account that has certified a session key. Making one costs a signature, so it is kept.
+#[derive(Clone)]
+pub struct Caller {
+    account: AccountId,
+    session: Keypair,
+    certificate: Certificate,
+}
+
+impl Caller {
+    /// Certifies a fresh session key for the account. The key never leaves this value, so its
+    /// certificate needs no end.
+    pub fn new(account: &Account) -> Self {
+        let session = Keypair::generate(&mut OsRng);
+        let mut certificate = root_certificate(&session.public(), NO_EXPIRY);
+        certificate.signature = Some(Box::new(certificate::Signature {
+            signed_by: Some(Box::new(root_certificate(&account.id().0, NO_EXPIRY))),
+            signature_type: SignatureType::Sr25519,
+            signature: account.sign(&certificate.encoded_body).to_vec(),
+        }));
+        Self {
+            account: account.id(),
+            session,
+            certificate: to_prpc(certificate),
+        }
+    }
+
+    /// The account that asks.
+    pub fn account(&self) -> AccountId {
+        self.account
+    }
+
+    fn sign(&self, data: &[u8]) -> Signature {
+        Signature {
+            signed_by: Some(Box::new(self.certificate.clone())),
+            signature_type: SignatureType::Sr25519.into(),
+            signature: self.session.sign_raw(data, &mut OsRng).to_vec(),
+        }
+    }
+}
+
+/// The same certificate in the messages of pRPC.
+fn to_prpc(certificate: certificate::Certificate) -> Certificate {
+    Certificate {
+        encoded_body: certificate.encoded_body,
+        signature: certificate.signature.map(|signature| {
+            Box::new(Signature {
+                signed_by: signature.signed_by.map(|by| Box::new(to_prpc(*by))),
+                signature_type: signature.signature_type.into(),
+                signature: signature.signature,
+            })
+        }),
+    }
+}
+
+/// A worker that answers.
+#[derive(Clone, Debug)]
+pub struct WorkerClient {
+    http: reqwest::Client,
+    url: String,
+    id: WorkerId,
+    own_public: [u8; 32],
+    shared: SharedKey,
+}
+
+/// Why a worker gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// Nothing answers at the address.
+    #[error("no worker answers at {url}: check the address, or start a network with `phat dev`")]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// What went wrong.
+        source: reqwest::Error,
+    },
+    /// It took longer than [`REQUEST_TIMEOUT`].
+    #[error("the worker at {url} did not answer within {} s", REQUEST_TIMEOUT.as_secs())]
+    Timeout {
+        /// The address.
+        url: String,
+    },
+    /// The worker has too much to do.
+    #[error("the worker is overloaded: {}", retry(.retry_after))]
+    Overloaded {
+        /// When to ask again, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// The worker refuses the request.
+    #[error("the worker refuses: {message}")]
+    Refused {
+        /// Status of HTTP.
+        status: u16,
+        /// The reason as a word, such as `expired`; empty if it gave none.
+        code: String,
+        /// The reason in words.
+        message: String,
+    },
+    /// What answers does not speak as a worker does.
+    #[error("{url} does not answer like a worker: {what}")]
+    BadAnswer {
+        /// The address.
+        url: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// The worker has read the query, but cannot answer it.
+    #[error("the query failed: {}", query_error(.0))]
+    Query(InkQueryError),
+}
+
+fn retry(after: &Option<Duration>) -> String {
+    match after {
+        Some(after) => format!("ask again in {} s", after.as_secs()),
+        None => "ask again later".into(),
+    }
+}
+
+fn query_error(error: &InkQueryError) -> String {
+    match error {
+        InkQueryError::BadOrigin => "the contract asks for a signed caller".into(),
+        InkQueryError::RuntimeError(reason) => reason.clone(),
+        InkQueryError::SidevmNotFound => "there is no program beside this contract".into(),
+        InkQueryError::NoResponse => "the program beside the contract gave no answer".into(),
+        InkQueryError::ServiceUnavailable => {
+            "the worker does not serve this contract at present".into()
+        }
+        InkQueryError::Timeout => "it took longer than the worker allows".into(),
+    }
+}
+
+impl WorkerClient {
+    /// Asks who answers at the address, and agrees with it on a key.
+    ///
+    /// What it says is not proven: compare [`WorkerClient::id`] with the chain before asking it
+    /// anything secret. [`crate::Client`] does.
+    pub async fn connect(url: &str) -> Result<Self, WorkerError> {
+        let url = url.trim_end_matches('/').to_string();
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .build()
+            .map_err(|source| WorkerError::Unreachable {
+                url: url.clone(),
+                source,
+            })?;
+        let info: PhactoryInfo = request(&http, &url, Method::GetInfo, &Empty {}).await?;
+        let bad = |what: &str| WorkerError::BadAnswer {
+            url: url.clone(),
+            what: what.into(),
+        };
+        let mut public = [0; 32];
+        let named = info.public_key.as_deref().unwrap_or_default();
+        hex::decode_to_slice(named.trim_start_matches("0x"), &mut public)
+            .map_err(|_| bad("it names no public key; it may not be initialized yet"))?;
+        let one_time = Keypair::generate(&mut OsRng);
+        let shared = one_time
+            .agree(&public)
+            .map_err(|_| bad("its public key is none"))?;
+        Ok(Self {
+            http,
+            id: WorkerId(public),
+            own_public: one_time.public(),
+            shared,
+            url,
+        })
+    }
+
+    /// The public key by which it answers.
+    pub fn id(&self) -> WorkerId {
+        self.id
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What it says about itself.
+    pub async fn info(&self) -> Result<PhactoryInfo, WorkerError> {
+        self.request(Method::GetInfo, &Empty {}).await
+    }
+
+    /// What it says about contracts; about all of them if none is named.
+    pub async fn contract_info(
+        &self,
+        contracts: &[ContractId],
+    ) -> Result<Vec<ContractInfo>, WorkerError> {
+        let contracts = contracts
+            .iter()
+            .map(|id| format!("0x{}", hex::encode(id)))
+            .collect();
+        let request = GetContractInfoRequest { contracts };
+        let answer: GetContractInfoResponse =
+            self.request(Method::GetContractInfo, &request).await?;
+        Ok(answer.contracts)
+    }
+
+    /// What it says about its cluster; `None` if it serves none.
+    pub async fn cluster_info(&self) -> Result<Option<ClusterInfo>, WorkerError> {
+        let answer: GetClusterInfoResponse =
+            self.request(Method::GetClusterInfo, &Empty {}).await?;
+        Ok(answer.info)
+    }
+
+    /// Sends a query and returns the bytes of the answer.
+    pub async fn query(
+        &self,
+        caller: &Caller,
+        contract: ContractId,
+        data: InkQueryData,
+    ) -> Result<Vec<u8>, WorkerError> {
+        let query = InkQuery {
+            head: QueryHead {
+                id: contract,
+                nonce: nonce(),
+            },
+            data,
+        };
+        let answer: InkResponse = self.sealed(Method::ContractQuery, caller, &query).await?;
+        if answer.nonce != query.head.nonce {
+            return Err(self.bad("the answer belongs to another query"));
+        }
+        match answer.result {
+            Ok(InkQueryOk::InkMessageReturn(bytes)) => Ok(bytes),
+            Err(error) => Err(WorkerError::Query(error)),
+        }
+    }
+
+    /// Calls a message without any effect. `call` is selector and arguments.
+    pub async fn call(
+        &self,
+        caller: &Caller,
+        contract: ContractId,
+        call: Vec<u8>,
+    ) -> Result<ExecResult<Returned>, WorkerError> {
+        self.message(caller, contract, call, Assumed::default(), false)
+            .await
+    }
+
+    /// Finds out what a message would cost as a command.
+    pub async fn estimate(
+        &self,
+        caller: &Caller,
+        contract: ContractId,
+        call: Vec<u8>,
+        assumed: Assumed,
+    ) -> Result<ExecResult<Returned>, WorkerError> {
+        self.message(caller, contract, call, assumed, true).await
+    }
+
+    async fn message(
+        &self,
+        caller: &Caller,
+        contract: ContractId,
+        payload: Vec<u8>,
+        assumed: Assumed,
+        estimating: bool,
+    ) -> Result<ExecResult<Returned>, WorkerError> {
+        let Assumed { deposit, transfer } = assumed;
+        let data = InkQueryData::InkMessage {
+            payload,
+            deposit,
+            transfer,
+            estimating,
+        };
+        self.exec_result(&self.query(caller, contract, data).await?)
+    }
+
+    /// Finds out what an instantiation would cost. The question goes to the cluster's system contract.
+    pub async fn estimate_instantiation(
+        &self,
+        caller: &Caller,
+        system_contract: ContractId,
+        code_hash: CodeHash,
+        salt: Vec<u8>,
+        instantiate_data: Vec<u8>,
+        assumed: Assumed,
+    ) -> Result<ExecResult<Instantiated>, WorkerError> {
+        let Assumed { deposit, transfer } = assumed;
+        let data = InkQueryData::InkInstantiate {
+            code_hash,
+            salt,
+            instantiate_data,
+            deposit,
+            transfer,
+        };
+        self.exec_result(&self.query(caller, system_contract, data).await?)
+    }
+
+    /// How a command of the caller ended.
+    pub async fn receipt(
+        &self,
+        caller: &Caller,
+        number: MessageNumber,
+    ) -> Result<ReceiptResponse, WorkerError> {
+        self.sealed(
+            Method::Receipt,
+            caller,
+            &ReceiptRequest {
+                number,
+                nonce: nonce(),
+            },
+        )
+        .await
+    }
+
+    /// Sends something encrypted and signed, and decrypts what comes back.
+    async fn sealed<T: Decode>(
+        &self,
+        method: Method,
+        caller: &Caller,
+        body: &impl Encode,
+    ) -> Result<T, WorkerError> {
+        let encrypted =
+            envelope::encrypt(&self.shared, self.own_public, &body.encode(), &mut OsRng)
+                .map_err(|error| self.bad(&error.to_string()))?
+                .encode();
+        let request = ContractQueryRequest {
+            signature: Some(caller.sign(&encrypted)),
+            encoded_encrypted_data: encrypted,
+        };
+        let answer: ContractQueryResponse = self.request(method, &request).await?;
+        let encrypted: EncryptedData = self.decode(&answer.encoded_encrypted_data)?;
+        let plain = envelope::decrypt(&self.shared, &encrypted)
+            .map_err(|_| self.bad("its answer does not decrypt"))?;
+        self.decode(&plain)
+    }
+
+    /// A result of an execution. Newer workers may add to it at the end.
+    fn exec_result<T: Decode>(&self, mut bytes: &[u8]) -> Result<ExecResult<T>, WorkerError> {
+        ExecResult::decode(&mut bytes).map_err(|_| self.bad("its answer cannot be decoded"))
+    }
+
+    fn decode<T: Decode>(&self, bytes: &[u8]) -> Result<T, WorkerError> {
+        T::decode_all(&mut &*bytes).map_err(|_| self.bad("its answer cannot be decoded"))
+    }
+
+    async fn request<T: Message + Default>(
+        &self,
+        method: Method,
+        body: &impl Message,
+    ) -> Result<T, WorkerError> {
+        request(&self.http, &self.url, method, body).await
+    }
+
+    fn bad(&self, what: &str) -> WorkerError {
+        WorkerError::BadAnswer {
+            url: self.url.clone(),
+            what: what.into(),
+        }
+    }
+}
+
+/// Money that a query assumes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Assumed {
+    /// What the caller has in addition to what is really there.
+    pub deposit: Balance,
+    /// What goes to the contract.
+    pub transfer: Balance,
+}
+
+/// One call of pRPC.
+async fn request<T: Message + Default>(
+    http: &reqwest::Client,
+    url: &str,
+    method: Method,
+    body: &impl Message,
+) -> Result<T, WorkerError> {
+    let failed = |source: reqwest::Error| match source.is_timeout() && !source.is_connect() {
+        true => WorkerError::Timeout { url: url.into() },
+        false => WorkerError::Unreachable {
+            url: url.into(),
+            source,
+        },
+    };
+    let bad = |what: String| WorkerError::BadAnswer {
+        url: url.into(),
+        what,
+    };
+    let mut answer = http
+        .post(format!("{url}{}", method.path()))
+        .header("content-type", CONTENT_TYPE)
+        .body(body.encode_to_vec())
+        .send()
+        .await
+        .map_err(failed)?;
+    let status = answer.status();
+    let retry_after = answer
+        .headers()
+        .get("retry-after")
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .map(Duration::from_secs);
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+        if bytes.len() + chunk.len() > MAX_ANSWER_LEN {
+            return Err(bad(format!(
+                "its answer is longer than {MAX_ANSWER_LEN} bytes"
+            )));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    if status.is_success() {
+        return T::decode(bytes.as_slice()).map_err(|error| bad(error.to_string()));
+    }
+    if status.as_u16() == 503 {
+        return Err(WorkerError::Overloaded { retry_after });
+    }
+    match PrpcError::decode(bytes.as_slice()) {
+        Ok(error) if !error.message.is_empty() => Err(WorkerError::Refused {
+            status: status.as_u16(),
+            code: error.code,
+            message: error.message,
+        }),
+        _ => Err(bad(format!("status {status}"))),
+    }
+}
+
+fn nonce() -> [u8; 32] {
+    let mut nonce = [0; 32];
+    OsRng.fill_bytes(&mut nonce);
+    nonce
+}

@@ -1,0 +1,195 @@
+//! Bundles: the examples of this repository, and what is said about other files.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use phat_client::{Bundle, bundle::BundleError, limits::MAX_BUNDLE_LEN, transcode::signature};
+use serde_json::{Value as Json, json};
+use std::path::Path;
+
+fn artifact(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/artifacts");
+    std::fs::read(folder.join(name)).unwrap()
+}
+
+fn changed(name: &str, change: impl FnOnce(&mut Json)) -> Result<Bundle, BundleError> {
+    let mut json: Json = serde_json::from_slice(&artifact(name)).unwrap();
+    change(&mut json);
+    Bundle::parse(json.to_string().as_bytes())
+}
+
+#[test]
+fn bundles_of_ink_4_and_5_are_read() {
+    let token = Bundle::parse(&artifact("token.contract")).unwrap();
+    assert_eq!(token.name, "token");
+    assert!(token.code().unwrap().starts_with(b"\0asm"));
+    assert_eq!(
+        token.interface.constructor("new").unwrap().selector,
+        [0x9b, 0xae, 0x9d, 0x5e]
+    );
+    let transfer = token.interface.message("PSP22::transfer").unwrap();
+    assert!(transfer.mutates);
+    assert_eq!(transfer.selector, [0xdb, 0x20, 0xf9, 0xf5]);
+    assert_eq!(
+        signature(&token.interface.types, transfer),
+        "PSP22::transfer(to: AccountId, value: u128, _data: Vec<u8>) -> Result<(), PSP22Error>"
+    );
+    assert!(
+        token
+            .interface
+            .events
+            .iter()
+            .all(|event| event.signature_topic.is_some())
+    );
+
+    let system = Bundle::parse(&artifact("system.contract")).unwrap();
+    let balance = system.interface.message("System::free_balance_of").unwrap();
+    assert_eq!(balance.selector, [0x8a, 0x0d, 0x40, 0xd7]);
+    assert!(!balance.mutates);
+    assert_eq!(system.interface.events[0].signature_topic, None);
+}
+
+#[test]
+fn a_call_of_the_token_has_the_bytes_that_ink_expects() {
+    let token = Bundle::parse(&artifact("token.contract")).unwrap();
+    let transfer = token.interface.message("transfer").unwrap();
+    let bytes = token
+        .interface
+        .encode_call(transfer, &["//Bob", "1_000", ""])
+        .unwrap();
+    let bob = phat_client::keys::parse_account("//Bob").unwrap();
+    let expected = [
+        &[0xdb, 0x20, 0xf9, 0xf5][..],
+        &bob.0,
+        &1_000u128.to_le_bytes(),
+        &[0],
+    ]
+    .concat();
+    assert_eq!(bytes, expected);
+}
+
+#[test]
+fn the_last_part_of_a_name_is_enough_where_it_is_unambiguous() {
+    let token = Bundle::parse(&artifact("token.contract")).unwrap();
+    assert_eq!(
+        token.interface.message("balance_of").unwrap().label,
+        "PSP22::balance_of"
+    );
+    let two = changed("token.contract", |json| {
+        json["spec"]["messages"][0]["label"] = json!("Other::balance_of");
+    });
+    assert!(two.unwrap().interface.message("balance_of").is_err());
+}
+
+#[test]
+fn an_unknown_message_lists_those_there_are_and_suggests_one() {
+    let token = Bundle::parse(&artifact("token.contract")).unwrap();
+    let error = token.interface.message("balanceof").unwrap_err();
+    assert_eq!(error.suggestion.as_deref(), Some("PSP22::balance_of"));
+    let text = error.to_string();
+    assert!(text.contains("did you mean `PSP22::balance_of`?"), "{text}");
+    assert!(text.contains("\n  PSP22::total_supply() -> u128"), "{text}");
+    assert_eq!(
+        token.interface.message("xyzzy").unwrap_err().suggestion,
+        None
+    );
+    assert!(token.interface.constructor("balance_of").is_err());
+}
+
+#[test]
+fn what_is_no_bundle_is_said_to_be_none() {
+    let not_json = Bundle::parse(b"\0asm\x01\0\0\0");
+    assert!(
+        matches!(not_json, Err(BundleError::NotJson(_))),
+        "{not_json:?}"
+    );
+    for text in [
+        "{}",
+        "[]",
+        "1",
+        "null",
+        "{\"version\": null}",
+        "{\"version\": 5}",
+    ] {
+        let error = Bundle::parse(text.as_bytes());
+        assert!(
+            matches!(error, Err(BundleError::NotABundle { .. })),
+            "{text}: {error:?}"
+        );
+    }
+    let large = vec![b' '; MAX_BUNDLE_LEN + 1];
+    assert!(matches!(
+        Bundle::parse(&large),
+        Err(BundleError::TooLarge { .. })
+    ));
+}
+
+#[test]
+fn damaged_bundles_say_what_is_wrong() {
+    let says = |bundle: Result<Bundle, BundleError>, part: &str| {
+        let text = bundle.unwrap_err().to_string();
+        assert!(text.contains(part), "{text}");
+    };
+    says(
+        changed("token.contract", |json| {
+            json["source"]["wasm"] = json!("0xzz")
+        }),
+        "source.wasm",
+    );
+    says(
+        changed("token.contract", |json| {
+            json["source"]["hash"] = json!("0x12")
+        }),
+        "source.hash",
+    );
+    says(
+        changed("token.contract", |json| json["spec"] = json!({})),
+        "constructors",
+    );
+    says(
+        changed("token.contract", |json| json["types"] = json!(5)),
+        "not a contract bundle",
+    );
+    says(
+        changed("token.contract", |json| {
+            json["spec"]["messages"][0]["selector"] = json!("0x")
+        }),
+        "a selector",
+    );
+    says(
+        changed("token.contract", |json| {
+            json["source"]["wasm"] = json!("0x0061736d")
+        }),
+        "hash",
+    );
+}
+
+#[test]
+fn other_versions_are_told_from_what_is_understood() {
+    let found = |bundle| match bundle {
+        Err(BundleError::UnsupportedVersion { found }) => found,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        found(changed("token.contract", |json| json["version"] = json!(6))),
+        "6"
+    );
+    assert_eq!(
+        found(changed("token.contract", |json| json["version"] = json!("3"))),
+        "3"
+    );
+    assert_eq!(found(Bundle::parse(b"{\"V3\": {}}")), "3");
+}
+
+#[test]
+fn metadata_without_code_can_be_read_but_not_deployed() {
+    let bundle = changed("token.contract", |json| {
+        json["source"].as_object_mut().unwrap().remove("wasm");
+    })
+    .unwrap();
+    assert!(bundle.interface.message("balance_of").is_ok());
+    let error = bundle.code().unwrap_err();
+    assert!(
+        matches!(&error, BundleError::NoCode { name } if name == "token"),
+        "{error}"
+    );
+}
