@@ -1,0 +1,54 @@
+//! `phat contracts`: the contracts of the clusters.
+
+use crate::{
+    book::hex,
+    context::Context,
+    error::CliError,
+    report::{Report, style, table, waiting},
+};
+use phat_client::{keys::address, primitives::AccountId};
+use serde_json::json;
+
+/// Shows contracts.
+pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
+    let chain = context.chain().await?;
+    let records = context.book()?.records(chain.genesis())?;
+    let mut rows = Vec::new();
+    let mut entries = Vec::new();
+    for cluster in waiting("asking the chain", chain.clusters()).await? {
+        for id in chain.cluster_contracts(cluster.id).await? {
+            let name = match records.iter().find(|record| record.contract == hex(id)) {
+                Some(record) => record.name.clone(),
+                None if id == cluster.system_contract => "system".into(),
+                None => String::new(),
+            };
+            let code_hash = chain
+                .contract(id)
+                .await?
+                .map(|contract| hex(contract.code_hash));
+            rows.push(vec![
+                name.clone(),
+                address(&AccountId::from(id)),
+                code_hash
+                    .as_deref()
+                    .map_or("?".into(), |hash| format!("{}…", &hash[..18])),
+            ]);
+            entries.push(json!({
+                "name": name,
+                "address": address(&AccountId::from(id)),
+                "id": hex(id),
+                "code_hash": code_hash,
+                "cluster": hex(cluster.id),
+                "system": id == cluster.system_contract,
+            }));
+        }
+    }
+    let text = match rows.is_empty() {
+        true => format!(
+            "There are no contracts yet. Deploy one: {}",
+            style::strong("phat deploy FILE.contract")
+        ),
+        false => table(&["name", "address", "code"], rows),
+    };
+    Ok(Report::new(text, json!(entries)))
+}

@@ -1,0 +1,28 @@
+//! The commands, one file each. A command reads its arguments, does its work through `phat-client` and
+//! returns a report.
+
+pub(crate) mod accounts;
+pub(crate) mod call;
+pub(crate) mod contracts;
+pub(crate) mod deploy;
+pub(crate) mod query;
+pub(crate) mod receipt;
+pub(crate) mod status;
+pub(crate) mod transfer;
+pub(crate) mod upload;
+pub(crate) mod workers;
+
+use crate::args::Spending;
+use phat_client::Options;
+
+impl From<Spending> for Options {
+    fn from(spending: Spending) -> Self {
+        Self {
+            transfer: spending.transfer.unwrap_or_default(),
+            gas_limit: spending.gas,
+            storage_deposit_limit: spending.storage_deposit_limit,
+            deposit: spending.deposit,
+            ..Self::default()
+        }
+    }
+}

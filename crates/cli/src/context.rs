@@ -1,0 +1,98 @@
+//! What commands need: the account, the chain, a worker, the bundles.
+
+use crate::{
+    args::{DEFAULT_SURI, Global, SURI_VARIABLE},
+    book::{Book, read_limited},
+    error::CliError,
+    report::waiting,
+};
+use phat_client::{Account, Bundle, ChainClient, Client, ClientError, primitives::ContractId};
+use std::path::Path;
+
+/// What commands need.
+pub(crate) struct Context {
+    global: Global,
+}
+
+impl Context {
+    /// From the options.
+    pub(crate) fn new(global: Global) -> Self {
+        Self { global }
+    }
+
+    /// The options of all commands.
+    pub(crate) fn global(&self) -> &Global {
+        &self.global
+    }
+
+    /// The account that acts.
+    pub(crate) fn account(&self) -> Result<Account, CliError> {
+        let from_environment = || std::env::var(SURI_VARIABLE).ok();
+        let suri = self.global.suri.clone().or_else(from_environment);
+        Account::from_suri(suri.as_deref().unwrap_or(DEFAULT_SURI)).map_err(CliError::Suri)
+    }
+
+    /// The chain.
+    pub(crate) async fn chain(&self) -> Result<ChainClient, CliError> {
+        Ok(waiting(
+            "connecting to the chain",
+            ChainClient::connect(&self.global.chain),
+        )
+        .await?)
+    }
+
+    /// The account at work in the cluster.
+    pub(crate) async fn client(&self) -> Result<Client, CliError> {
+        let account = self.account()?;
+        let chain = self.chain().await?;
+        let worker = self.global.worker.as_deref();
+        Ok(waiting(
+            "connecting to a worker",
+            Client::connect(chain, worker, None, account),
+        )
+        .await?)
+    }
+
+    /// The files kept here.
+    pub(crate) fn book(&self) -> Result<Book, CliError> {
+        Ok(Book::open()?)
+    }
+
+    /// The contract of this name or address, and its bundle: the named one or the one kept here.
+    pub(crate) async fn contract(
+        &self,
+        chain: &ChainClient,
+        asked: &str,
+        bundle: Option<&Path>,
+    ) -> Result<(ContractId, Bundle), CliError> {
+        let book = self.book()?;
+        let id = book.find(chain.genesis(), asked)?;
+        let Some(known) = chain.contract(id).await? else {
+            return Err(ClientError::NoContract(id).into());
+        };
+        let bundle = match bundle {
+            Some(path) => load_bundle(path)?.1,
+            None => book.bundle(known.code_hash)?,
+        };
+        Ok((id, bundle))
+    }
+
+    /// The bundle kept here for a contract, if there is one.
+    pub(crate) async fn known_bundle(&self, chain: &ChainClient, id: ContractId) -> Option<Bundle> {
+        let known = chain.contract(id).await.ok()??;
+        self.book().ok()?.bundle(known.code_hash).ok()
+    }
+}
+
+/// Reads a bundle's file.
+pub(crate) fn load_bundle(path: &Path) -> Result<(Vec<u8>, Bundle), CliError> {
+    let bytes = read_limited(path).map_err(|source| CliError::File {
+        path: path.into(),
+        source,
+    })?;
+    let bundle = Bundle::parse(&bytes).map_err(|source| CliError::Bundle {
+        path: path.into(),
+        source,
+    })?;
+    Ok((bytes, bundle))
+}

@@ -1,0 +1,399 @@
+//! `phat dev`: a network on this machine. Chain, workers, a cluster and example contracts in one
+//! process, ready when it says so, and still there when it is started again.
+
+mod bundles;
+mod chain;
+mod error;
+mod setup;
+mod show;
+
+use crate::{args::Global, book::Book};
+use bundles::Example;
+use chain::ChainRpc;
+use error::DevError;
+use phat_client::{Account, Caller, WorkerClient};
+use phat_engine::Engine;
+use phat_follower::Genesis;
+use phat_primitives::{
+    AccountId, BlockNumber, ClusterId, Hash, ids, message::OUTBOUND_KEY,
+};
+use phat_runtime::presets::DEVELOPMENT_MEASUREMENT;
+use phat_solo::{Authority, Solo};
+use polkadot_sdk::sp_genesis_builder::DEV_RUNTIME_PRESET;
+use phat_worker::{Config, SoftwareAttester, Worker, egress::EgressConfig, server::ServerLimits};
+use std::{
+    error::Error,
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    net::TcpListener,
+    sync::oneshot,
+    time::{sleep, timeout},
+};
+
+/// Workers of the network: each has an engine's memory and a port, so this machine sets the limit.
+const MAX_WORKERS: u16 = 16;
+/// How long to wait until everything is ready before giving up. The first start does it in a few
+/// seconds on two cores; replaying a long chain takes longer.
+const READY_WITHIN: Duration = Duration::from_secs(300);
+/// How often to look whether something is ready.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// The account that sets everything up: sudo, owner of the cluster, operator of the workers.
+pub(crate) const OWNER: &str = "//Alice";
+
+/// Arguments of `phat dev`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DevArgs {
+    /// Where everything is kept [default: phat/dev in your data folder]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// Remove what is there and begin anew
+    #[arg(long)]
+    fresh: bool,
+    /// Number of workers
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_WORKERS)))]
+    workers: u16,
+    /// Seconds after which a block is made even if nothing happens
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = parse_block_time)]
+    block_time: Duration,
+    /// Leave out the example contracts
+    #[arg(long)]
+    no_examples: bool,
+    /// Port of the chain's JSON-RPC (HTTP and WebSocket)
+    #[arg(long, value_name = "PORT", default_value_t = 9944)]
+    chain_port: u16,
+    /// Port of worker 0; the others follow
+    #[arg(long, value_name = "PORT", default_value_t = 8000)]
+    worker_port: u16,
+}
+
+fn parse_block_time(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "write seconds, such as 3 or 0.5".to_owned())?;
+    if !(0.1..=3600.0).contains(&seconds) {
+        return Err("write seconds between 0.1 and 3600".into());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// Starts the network and keeps it running until Ctrl-C.
+pub(crate) async fn run(args: DevArgs, global: &Global) -> Result<(), Box<dyn Error + Send + Sync>> {
+    Ok(run_network(args, global).await?)
+}
+
+async fn run_network(args: DevArgs, global: &Global) -> Result<(), DevError> {
+    let begun = Instant::now();
+    show::logging();
+    let mut out = show::Output::new(global.json);
+    let folder = match &args.data_dir {
+        Some(folder) => folder.clone(),
+        None => default_folder()?,
+    };
+    if args.fresh {
+        clear(&folder)?;
+    }
+    out.step("starting the chain");
+    let listeners = listen(&args).await?;
+    let solo = open_chain(&args, &folder)?;
+    let genesis_hash = solo.genesis_hash();
+    let chain_url = format!("ws://{}", solo.rpc_addr());
+    let (stop_chain, stopped) = oneshot::channel::<()>();
+    let mut chain_task = tokio::spawn(solo.serve(async {
+        // An error means that the network is gone, which is a stop as well.
+        let _ = stopped.await;
+    }));
+
+    let network = async {
+        out.step("starting the workers");
+        let chain = ChainRpc::connect(&chain_url).await?;
+        let genesis = beginning(&chain, genesis_hash).await?;
+        let workers = start_workers(&folder, &chain_url, genesis, listeners)?;
+        let examples = if args.no_examples { Vec::new() } else { bundles::examples()? };
+        let cluster = ids::cluster_id(1);
+        let mut contracts = setup::contracts(&cluster, &examples)?;
+        if chain.has_cluster(&cluster).await? {
+            // The network may have been begun without the examples.
+            let published = chain.published(&contracts).await?;
+            contracts.retain(|contract| published.contains(&contract.id));
+            setup::complete(&chain, &cluster, &workers).await?;
+        } else {
+            out.step("creating the cluster and the example contracts");
+            setup::submit(&chain, &workers, &examples).await?;
+        }
+        out.step("waiting for the workers");
+        let height = wait_until_ready(&chain, &workers, &cluster, &contracts).await?;
+        out.step("asking each worker");
+        let answers = ask_each(&workers, contracts.last()).await?;
+        remember(&contracts, &examples, genesis_hash);
+        let ready = show::Ready {
+            chain: chain_url.clone(),
+            folder: folder.clone(),
+            height,
+            genesis: genesis_hash,
+            cluster,
+            workers: answers,
+            contracts,
+            took: begun.elapsed(),
+        };
+        Ok::<_, DevError>((workers, ready))
+    };
+    let (workers, ready) = tokio::select! {
+        started = network => started?,
+        ended = &mut chain_task => return Err(chain_ended(ended)),
+        interrupted = interrupted() => return interrupted,
+    };
+    out.ready(&ready);
+
+    let outcome = tokio::select! {
+        interrupted = interrupted() => interrupted,
+        ended = &mut chain_task => return Err(chain_ended(ended)),
+    };
+    out.step("stopping");
+    for running in workers {
+        running.worker.stop().await;
+    }
+    // Nobody listens only if the chain has ended already.
+    let _ = stop_chain.send(());
+    match chain_task.await {
+        Ok(Ok(())) => {}
+        ended => return Err(chain_ended(ended)),
+    }
+    out.stopped();
+    outcome
+}
+
+/// Ends when the person or the system asks the process to stop.
+async fn interrupted() -> Result<(), DevError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(DevError::Signal)?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed.map_err(DevError::Signal),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+fn chain_ended(
+    ended: Result<Result<(), phat_solo::ServeError>, tokio::task::JoinError>,
+) -> DevError {
+    match ended {
+        Ok(Err(error)) => DevError::Chain(error),
+        Ok(Ok(())) => DevError::ChainStopped,
+        Err(error) => DevError::ChainPanicked(error),
+    }
+}
+
+fn default_folder() -> Result<PathBuf, DevError> {
+    let folders = directories::ProjectDirs::from("", "", "phat").ok_or(DevError::NoFolder)?;
+    Ok(folders.data_dir().join("dev"))
+}
+
+/// What is inside the data folder. Nothing else is ever removed.
+const CHAIN_FOLDER: &str = "chain";
+
+fn worker_folder(folder: &Path, index: u16) -> PathBuf {
+    folder.join(format!("worker-{index}"))
+}
+
+/// Removes what earlier runs have left in the data folder.
+fn clear(folder: &Path) -> Result<(), DevError> {
+    let workers = (0..MAX_WORKERS).map(|index| worker_folder(folder, index));
+    for part in workers.chain([folder.join(CHAIN_FOLDER)]) {
+        match fs::remove_dir_all(&part) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(DevError::Folder { path: part, source }),
+        }
+    }
+    Ok(())
+}
+
+/// Takes the ports of all workers before anything is written.
+async fn listen(args: &DevArgs) -> Result<Vec<TcpListener>, DevError> {
+    let mut listeners = Vec::new();
+    for index in 0..args.workers {
+        let port = match args.worker_port {
+            0 => 0,
+            first => first.checked_add(index).ok_or(DevError::NoPort(index))?,
+        };
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| DevError::Port { index, address, source })?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+fn open_chain(args: &DevArgs, folder: &Path) -> Result<Solo, DevError> {
+    let authority = Authority::from_secret_uri(OWNER)?;
+    let genesis = phat_solo::genesis::from_preset(DEV_RUNTIME_PRESET, serde_json::Value::Null)?;
+    Ok(Solo::open(phat_solo::Config {
+        data_dir: folder.join(CHAIN_FOLDER),
+        genesis,
+        chain_name: "Phat Development".into(),
+        block_time: args.block_time,
+        rpc_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, args.chain_port)),
+        authority,
+        outbound_key: OUTBOUND_KEY.to_vec(),
+    })?)
+}
+
+/// What the workers trust: the chain's first block, and the authority that finalises the others.
+async fn beginning(chain: &ChainRpc, hash: Hash) -> Result<Genesis, DevError> {
+    let authority = Authority::from_secret_uri(OWNER)?.grandpa_id();
+    Ok(Genesis {
+        hash,
+        header: chain.genesis_header().await?,
+        authorities: vec![(authority.into_inner().0, 1)],
+        set_id: 0,
+    })
+}
+
+/// A worker, and where it is.
+pub(crate) struct Running {
+    pub(crate) worker: Worker,
+    pub(crate) url: String,
+}
+
+fn start_workers(
+    folder: &Path,
+    chain: &str,
+    genesis: Genesis,
+    listeners: Vec<TcpListener>,
+) -> Result<Vec<Running>, DevError> {
+    // The workers share one engine: it holds nothing but compiled code.
+    let engine = Engine::new(phat_engine::Config::default())?;
+    let operator = owner()?.id();
+    let mut workers = Vec::new();
+    for (index, listener) in (0..).zip(listeners) {
+        let address = listener.local_addr().map_err(DevError::Address)?;
+        let config = Config {
+            directory: worker_folder(folder, index),
+            chain: chain.to_owned(),
+            genesis: genesis.clone(),
+            operator,
+            measurement: DEVELOPMENT_MEASUREMENT,
+            attester: Arc::new(SoftwareAttester),
+            // A development network talks to development servers.
+            egress: EgressConfig { allow_loopback: true, ..EgressConfig::default() },
+            limits: ServerLimits::default(),
+        };
+        let worker = Worker::start(config, engine.clone(), listener)
+            .map_err(|source| DevError::Worker { index, source })?;
+        workers.push(Running { worker, url: format!("http://{address}") });
+    }
+    Ok(workers)
+}
+
+fn owner() -> Result<Account, DevError> {
+    Ok(Account::from_suri(OWNER)?)
+}
+
+/// Waits until all workers have the state of the chain's last block and all contracts are there.
+async fn wait_until_ready(
+    chain: &ChainRpc,
+    workers: &[Running],
+    cluster: &ClusterId,
+    contracts: &[setup::Named],
+) -> Result<BlockNumber, DevError> {
+    let ready = async {
+        loop {
+            let height = chain.height().await?;
+            let members = chain.workers_of(cluster).await?;
+            let current = workers
+                .iter()
+                .all(|running| {
+                    let views = running.worker.views();
+                    let view = views.borrow();
+                    members.contains(&running.worker.id())
+                        && view.is_current()
+                        && view.head.number >= height
+                });
+            if current && chain.published(contracts).await?.len() == contracts.len() {
+                return Ok(height);
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    };
+    timeout(READY_WITHIN, ready).await.map_err(|_| DevError::NotReady(READY_WITHIN))?
+}
+
+/// Runs one query through each worker, to be sure that it answers. The question goes to `contract`.
+async fn ask_each(
+    workers: &[Running],
+    contract: Option<&setup::Named>,
+) -> Result<Vec<show::WorkerLine>, DevError> {
+    let caller = Caller::new(&owner()?);
+    let mut lines = Vec::new();
+    for (index, running) in workers.iter().enumerate() {
+        let client = WorkerClient::connect(&running.url).await?;
+        let begun = Instant::now();
+        if let Some(contract) = contract {
+            let answer = client.call(&caller, contract.id, contract.question.clone()).await?;
+            answer.result.map_err(|error| DevError::NoAnswer {
+                worker: running.url.clone(),
+                contract: contract.name.clone(),
+                reason: error.to_string(),
+            })?;
+        }
+        lines.push(show::WorkerLine {
+            index,
+            id: running.worker.id(),
+            url: running.url.clone(),
+            answered_in: begun.elapsed(),
+        });
+    }
+    Ok(lines)
+}
+
+/// Writes the examples into the book of contracts, so that other commands know them by name. Without
+/// it the network is just as good, so an error is only told.
+fn remember(contracts: &[setup::Named], examples: &[Example], genesis: Hash) {
+    let kept = Book::open().and_then(|book| {
+        for contract in contracts {
+            if let Some(example) = examples.iter().find(|example| example.name == contract.name) {
+                book.keep_bundle(example.code_hash, example.bytes)?;
+                book.keep_contract(&contract.name, contract.id, example.code_hash, genesis)?;
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = kept {
+        tracing::warn!(%error, "the example contracts are not known by name");
+    }
+}
+
+/// The owner's account id.
+pub(crate) fn owner_id() -> Result<AccountId, DevError> {
+    Ok(owner()?.id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn block_times_are_seconds_within_reason() {
+        assert_eq!(parse_block_time("0.5"), Ok(Duration::from_millis(500)));
+        for wrong in ["0", "0.01", "-1", "nan", "1e9", "soon", ""] {
+            assert!(parse_block_time(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_what_the_network_made_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("my-thesis.txt");
+        fs::write(&own, "years of work").unwrap();
+        fs::create_dir_all(folder.path().join(CHAIN_FOLDER)).unwrap();
+        fs::create_dir_all(worker_folder(folder.path(), 2)).unwrap();
+        clear(folder.path()).unwrap();
+        assert!(own.exists());
+        assert!(!folder.path().join(CHAIN_FOLDER).exists());
+        assert!(!worker_folder(folder.path(), 2).exists());
+        clear(folder.path()).unwrap();
+    }
+}

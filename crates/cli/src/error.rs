@@ -1,0 +1,88 @@
+//! What goes wrong, said so that the person knows what to do next.
+
+use crate::{book::BookError, report::style};
+use phat_client::{
+    ClientError, bundle::BundleError, chain::ChainError, keys::AccountError,
+    transcode::EncodeError, worker::WorkerError,
+};
+use serde_json::json;
+use std::{error::Error, path::PathBuf, process::ExitCode};
+
+/// Why a command could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// Chain and worker together.
+    #[error(transparent)]
+    Client(#[from] Box<ClientError>),
+    /// The account that acts.
+    #[error("--suri: {0}")]
+    Suri(#[source] AccountError),
+    /// An account that was named.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The files kept here.
+    #[error(transparent)]
+    Book(#[from] BookError),
+    /// A file that was named.
+    #[error("cannot read {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A bundle that was named.
+    #[error("{}: {source}", path.display())]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: BundleError,
+    },
+    /// A salt that is not hex.
+    #[error("--salt: `{0}` is not bytes in hex: write 0x and an even number of digits")]
+    Salt(String),
+    /// The network on this machine.
+    #[error(transparent)]
+    Dev(#[from] Box<dyn Error + Send + Sync>),
+}
+
+/// Errors of the SDK's parts are errors of the SDK.
+macro_rules! from_client {
+    ($($error:ty),*) => {
+        $(impl From<$error> for CliError {
+            fn from(error: $error) -> Self {
+                Self::Client(Box::new(ClientError::from(error)))
+            }
+        })*
+    };
+}
+
+from_client!(ChainError, WorkerError, EncodeError);
+
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> Self {
+        Self::Client(Box::new(error))
+    }
+}
+
+impl CliError {
+    /// Says it on stderr, with the causes that the message does not contain yet.
+    pub(crate) fn print(&self, json: bool) -> ExitCode {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let next = error.to_string();
+            if !text.contains(&next) {
+                text = format!("{text}\n  because: {next}");
+            }
+            cause = error.source();
+        }
+        if json {
+            anstream::eprintln!("{}", json!({ "error": text }));
+        } else {
+            anstream::eprintln!("{}: {text}", style::bad("error"));
+        }
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,56 @@
+//! `phat`: a network on this machine, and contracts from the terminal.
+//!
+//! Every command but `dev` is a short-lived client: it does its work through `phat-client` and returns
+//! one [`Report`](report::Report), which is printed here, as text or as JSON.
+
+mod args;
+mod book;
+mod commands;
+mod context;
+mod dev;
+mod error;
+mod report;
+
+use args::{Cli, Command};
+use clap::Parser;
+use context::Context;
+use error::CliError;
+use report::Report;
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut cli = Cli::parse();
+    if cli.command.is_none() {
+        let dev = std::env::args_os().chain(["dev".into()]);
+        cli = Cli::parse_from(dev);
+    }
+    let json = cli.global.json;
+    match run(cli).await {
+        Ok(Some(report)) => report.print(json),
+        Ok(None) => ExitCode::SUCCESS,
+        Err(error) => error.print(json),
+    }
+}
+
+async fn run(cli: Cli) -> Result<Option<Report>, CliError> {
+    let context = Context::new(cli.global);
+    let report = match cli.command {
+        None => return Ok(None),
+        Some(Command::Dev(args)) => {
+            dev::run(args, context.global()).await?;
+            return Ok(None);
+        }
+        Some(Command::Accounts(args)) => commands::accounts::run(&context, args).await?,
+        Some(Command::Contracts) => commands::contracts::run(&context).await?,
+        Some(Command::Workers) => commands::workers::run(&context).await?,
+        Some(Command::Status) => commands::status::run(&context).await?,
+        Some(Command::Upload(args)) => commands::upload::run(&context, args).await?,
+        Some(Command::Deploy(args)) => commands::deploy::run(&context, args).await?,
+        Some(Command::Query(args)) => commands::query::run(&context, args).await?,
+        Some(Command::Call(args)) => commands::call::run(&context, args).await?,
+        Some(Command::Transfer(args)) => commands::transfer::run(&context, args).await?,
+        Some(Command::Receipt(args)) => commands::receipt::run(&context, args).await?,
+    };
+    Ok(Some(report))
+}
