@@ -127,7 +127,7 @@ async fn run_network(args: DevArgs, global: &Global) -> Result<(), DevError> {
         let height = wait_until_ready(&chain, &workers, &cluster, &contracts).await?;
         out.step("asking each worker");
         let answers = ask_each(&workers, contracts.last()).await?;
-        remember(&contracts, &examples, genesis_hash);
+        remember(&contracts, genesis_hash);
         let ready = show::Ready {
             chain: chain_url.clone(),
             folder: folder.clone(),
@@ -349,20 +349,17 @@ async fn ask_each(
     Ok(lines)
 }
 
-/// Writes the examples into the book of contracts, so that other commands know them by name. Without
-/// it the network is just as good, so an error is only told.
-fn remember(contracts: &[setup::Named], examples: &[Example], genesis: Hash) {
+/// Writes the contracts into the book, so that other commands know them by name. Without it the
+/// network is just as good, so an error is only told.
+fn remember(contracts: &[setup::Named], genesis: Hash) {
     let kept = Book::open().and_then(|book| {
-        for contract in contracts {
-            if let Some(example) = examples.iter().find(|example| example.name == contract.name) {
-                book.keep_bundle(example.code_hash, example.bytes)?;
-                book.keep_contract(&contract.name, contract.id, example.code_hash, genesis)?;
-            }
-        }
-        Ok(())
+        contracts.iter().try_for_each(|contract| {
+            book.keep_bundle(contract.code_hash, contract.bundle)?;
+            book.keep_contract(&contract.name, contract.id, contract.code_hash, genesis)
+        })
     });
     if let Err(error) = kept {
-        tracing::warn!(%error, "the example contracts are not known by name");
+        tracing::warn!(%error, "the contracts are not known by name");
     }
 }
 

@@ -251,13 +251,13 @@ fn what_keeps_it_from_starting_is_said() {
     let folder = tempfile::tempdir().expect("a folder");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
-    for option in ["--chain-port", "--worker-port"] {
-        let error = running::fails(folder.path(), &[option, &port]);
+    for (option, other) in [("--chain-port", "--worker-port"), ("--worker-port", "--chain-port")] {
+        let error = running::fails(folder.path(), &[option, &port, other, "0"]);
         assert!(error.contains(&port) && error.contains("stop what listens"), "{error}");
     }
     let file = folder.path().join("file");
     std::fs::write(&file, "in the way").expect("it is written");
-    let error = running::fails(&file, &[]);
+    let error = running::fails(&file, &["--chain-port", "0", "--worker-port", "0"]);
     assert!(error.contains("file"), "{error}");
     let error = running::fails(folder.path(), &["--workers", "0"]);
     assert!(error.contains("--workers"), "{error}");

@@ -32,7 +32,7 @@ use phat_prpc::{
 use std::{
     collections::{HashSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::watch;
 
@@ -53,6 +53,8 @@ pub(crate) struct WorkerService {
     pub(crate) here: Here,
     pub(crate) logs: Arc<Logs>,
     pub(crate) answered: Answered,
+    /// Longest time for a query.
+    pub(crate) query_timeout: Duration,
 }
 
 /// The queries answered last.
@@ -202,7 +204,8 @@ impl WorkerService {
             }
         };
         let at = (member.applied, member.now_ms);
-        let answered = member.cluster.query(state, at, sender, ask, Arc::new(self.here.clone())).await;
+        let here = Here { deadline: Some(Instant::now() + self.query_timeout), ..self.here.clone() };
+        let answered = member.cluster.query(state, at, sender, ask, Arc::new(here)).await;
         answered.map(InkQueryOk::InkMessageReturn).map_err(|error| failed(&error))
     }
 

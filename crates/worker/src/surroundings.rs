@@ -15,7 +15,7 @@ use phat_engine::{
 use phat_primitives::{ContractId, WorkerId};
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// Status by which contracts learn that the server was not reached, and that it broke off. They were
@@ -30,6 +30,8 @@ pub(crate) struct Here {
     pub(crate) egress: Arc<Egress>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) logs: Arc<Logs>,
+    /// When a query has had its time: contracts that do nothing but call the host are stopped then.
+    pub(crate) deadline: Option<Instant>,
 }
 
 pub(crate) fn now_ms() -> u64 {
@@ -108,7 +110,7 @@ impl Surroundings for Here {
     }
 
     fn interrupted(&self) -> bool {
-        false
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
 

@@ -111,6 +111,7 @@ impl Worker {
             egress: Arc::new(Egress::new(egress)?),
             cache: Arc::new(Cache::default()),
             logs: logs.clone(),
+            deadline: None,
         };
         let (stop, stopped) = watch::channel(false);
         let service = Arc::new(WorkerService {
@@ -123,14 +124,19 @@ impl Worker {
             here: here.clone(),
             logs,
             answered: Answered::default(),
+            query_timeout: limits.query_timeout,
         });
         let serving =
             server::serve(listener, service.clone(), limits, until(stopped.clone()));
         let following = follow(chain.clone(), node, here, stopped.clone());
+        // On a thread of its own: applying a block compiles code and waits for the disk, and queries
+        // must not wait for that.
+        let runtime = tokio::runtime::Handle::current();
+        let following = tokio::task::spawn_blocking(move || runtime.block_on(following));
         let reporting = report(chain, identity, genesis_hash, store, views.clone(), stopped);
         let tasks = vec![
             tokio::spawn(serving),
-            tokio::spawn(following),
+            following,
             tokio::spawn(reporting),
         ];
         Ok(Self { id, service, views, stop, tasks })

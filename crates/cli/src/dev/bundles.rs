@@ -34,9 +34,9 @@ macro_rules! bundle {
 /// Bundle of the system contract.
 const SYSTEM: &[u8] = bundle!("system");
 
-/// Code of the system contract.
-pub(super) fn system_code() -> Result<Vec<u8>, DevError> {
-    Ok(Bundle::parse(SYSTEM)?.code()?.to_vec())
+/// The bundle of the system contract, as a file and read.
+pub(super) fn system() -> Result<(&'static [u8], Bundle), DevError> {
+    Ok((SYSTEM, Bundle::parse(SYSTEM)?))
 }
 
 /// The example contracts.
@@ -80,6 +80,6 @@ mod tests {
             let question = example.bundle.interface.message(example.question).unwrap();
             assert!(question.args.is_empty() && !question.mutates);
         }
-        assert!(system_code().unwrap().starts_with(b"\0asm"));
+        assert!(system().unwrap().1.code().unwrap().starts_with(b"\0asm"));
     }
 }

@@ -27,6 +27,9 @@ const CONSTRUCTOR_GAS: u64 = 1_000_000_000_000;
 pub(super) struct Named {
     pub(super) name: String,
     pub(super) id: ContractId,
+    pub(super) code_hash: CodeHash,
+    /// Its bundle as a file.
+    pub(super) bundle: &'static [u8],
     /// A call without arguments that changes nothing.
     pub(super) question: Vec<u8>,
 }
@@ -41,11 +44,13 @@ pub(super) fn contracts(
     examples: &[Example],
 ) -> Result<Vec<Named>, DevError> {
     let owner = owner_id()?;
-    let code = bundles::system_code()?;
-    let system = CodeHash::from(phat_primitives::blake2_256(&code));
+    let (file, system) = bundles::system()?;
+    let code_hash = CodeHash::from(phat_primitives::blake2_256(system.code()?));
     let mut named = vec![Named {
         name: "system".into(),
-        id: ids::contract_id(&owner, &system, cluster, &[]),
+        id: ids::contract_id(&owner, &code_hash, cluster, &[]),
+        code_hash,
+        bundle: file,
         question: SYSTEM_VERSION.to_vec(),
     }];
     for example in examples {
@@ -53,6 +58,8 @@ pub(super) fn contracts(
         named.push(Named {
             name: example.name.into(),
             id: ids::contract_id(&owner, &example.code_hash, cluster, &[]),
+            code_hash: example.code_hash,
+            bundle: example.bytes,
             question: example.bundle.interface.encode_call(question, &[] as &[&str])?,
         });
     }
@@ -137,7 +144,10 @@ fn calls(
     }
     let first = workers.first().ok_or_else(|| DevError::Setup("there is no worker".into()))?;
     calls.push(sudo(Registry::add_gatekeeper { worker: first.worker.id() }.into()));
-    let code = bundles::system_code()?
+    let (_, system) = bundles::system()?;
+    let code = system
+        .code()?
+        .to_vec()
         .try_into()
         .map_err(|_| too_many("bytes of the system contract"))?;
     calls.push(sudo(Clusters::set_pink_system_code { code }.into()));

@@ -70,6 +70,8 @@ impl Output {
     pub(super) fn step(&mut self, doing: &str) {
         match &self.spinner {
             Some(spinner) => spinner.set_message(format!("{doing} …")),
+            // A machine waits for the one document.
+            None if self.json => {}
             None => eprintln!("{doing}"),
         }
     }

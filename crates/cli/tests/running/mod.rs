@@ -20,13 +20,13 @@ use std::{
 };
 
 /// A running network. It is killed when it is dropped.
-pub struct Network {
+pub(crate) struct Network {
     process: Child,
     ready: Value,
 }
 
 /// Starts a network in `folder` on free ports and waits until it is ready.
-pub fn start(folder: &Path, options: &[&str]) -> Network {
+pub(crate) fn start(folder: &Path, options: &[&str]) -> Network {
     let mut process = command(folder, options)
         .args(["--chain-port", "0", "--worker-port", "0"])
         .stdout(Stdio::piped())
@@ -46,7 +46,7 @@ pub fn start(folder: &Path, options: &[&str]) -> Network {
 }
 
 /// Starts a network that does not come up, and returns what it says.
-pub fn fails(folder: &Path, options: &[&str]) -> String {
+pub(crate) fn fails(folder: &Path, options: &[&str]) -> String {
     let output = command(folder, options).output().expect("phat starts");
     assert!(!output.status.success());
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -64,19 +64,19 @@ fn command(folder: &Path, options: &[&str]) -> Command {
 }
 
 impl Network {
-    pub fn chain(&self) -> &str {
+    pub(crate) fn chain(&self) -> &str {
         self.ready["chain"].as_str().expect("an address")
     }
 
-    pub fn worker(&self, index: usize) -> String {
+    pub(crate) fn worker(&self, index: usize) -> String {
         self.ready["workers"][index]["url"].as_str().expect("an address").to_owned()
     }
 
-    pub fn workers(&self) -> usize {
+    pub(crate) fn workers(&self) -> usize {
         self.ready["workers"].as_array().expect("a list").len()
     }
 
-    pub fn contract(&self, name: &str) -> ContractId {
+    pub(crate) fn contract(&self, name: &str) -> ContractId {
         let contracts = self.ready["contracts"].as_array().expect("a list");
         let contract = contracts.iter().find(|contract| contract["name"] == name);
         let id = contract.expect("it is there")["id"].as_str().expect("text");
@@ -85,7 +85,7 @@ impl Network {
     }
 
     /// Ctrl-C: it must end by itself and without an error.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let id = self.process.id().to_string();
         let sent = Command::new("kill").args(["-INT", &id]).status().expect("kill runs");
         assert!(sent.success());
@@ -100,7 +100,7 @@ impl Network {
     }
 
     /// SIGKILL.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.process.kill().expect("it runs");
         self.process.wait().expect("it ends");
     }
@@ -115,7 +115,7 @@ impl Drop for Network {
 }
 
 /// A server on this machine that answers everything with this document.
-pub async fn json_server(document: &'static str) -> SocketAddr {
+pub(crate) async fn json_server(document: &'static str) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let app = axum::Router::new().fallback(move || async move { document });
@@ -148,7 +148,7 @@ async fn receipt_of(client: &Client, submitted: Submitted) -> Receipt {
 }
 
 /// Sends a command without finding out first what it does.
-pub async fn push_without_trial(
+pub(crate) async fn push_without_trial(
     client: &Client,
     contract: ContractId,
     api: &Interface,
@@ -165,19 +165,19 @@ pub async fn push_without_trial(
 }
 
 /// Sends bytes that are no command.
-pub async fn push_garbage(client: &Client, contract: ContractId) -> Receipt {
+pub(crate) async fn push_garbage(client: &Client, contract: ContractId) -> Receipt {
     let call = Call::Push { contract, payload: vec![7; 100], deposit: 0 };
     receipt_of(client, submit(client, &alice(), call).await).await
 }
 
 /// Uploads bytes as code.
-pub async fn upload_bytes(client: &Client, code: Vec<u8>) -> Receipt {
+pub(crate) async fn upload_bytes(client: &Client, code: Vec<u8>) -> Receipt {
     let call = Call::Upload { cluster: client.cluster().id, code };
     receipt_of(client, submit(client, &alice(), call).await).await
 }
 
 /// Moves the account's own money into the cluster and waits until it is there.
-pub async fn transfer_to_cluster(client: &Client, amount: Balance) {
+pub(crate) async fn transfer_to_cluster(client: &Client, amount: Balance) {
     let account = Account::from_suri("//Charlie").expect("a development account");
     let call = Call::TransferToCluster {
         cluster: client.cluster().id,
@@ -195,7 +195,7 @@ pub async fn transfer_to_cluster(client: &Client, amount: Balance) {
 }
 
 /// Sends transfers of one token each, each in a block of the chain, without waiting for the workers.
-pub async fn push_many(
+pub(crate) async fn push_many(
     client: &Client,
     token: ContractId,
     api: &Interface,
@@ -215,7 +215,7 @@ pub async fn push_many(
 }
 
 /// The receipts of those commands that have been applied by now.
-pub async fn receipts_seen(client: &Client, numbers: &[MessageNumber]) -> Vec<Receipt> {
+pub(crate) async fn receipts_seen(client: &Client, numbers: &[MessageNumber]) -> Vec<Receipt> {
     let mut receipts = Vec::new();
     for number in numbers {
         if let Ok(Some(receipt)) = client.receipt(*number).await {
