@@ -27,8 +27,8 @@ use sp_version::RuntimeVersion;
 use crate::session::SessionKeys;
 use crate::{
     AccountId, Balance, Block, Executive, Grandpa, Nonce, Runtime, RuntimeCall,
-    RuntimeGenesisConfig, System, TransactionPayment, TxExtension, UncheckedExtrinsic, VERSION,
-    pallets, presets, timing,
+    RuntimeGenesisConfig, System, TransactionPayment, UncheckedExtrinsic, VERSION, pallets,
+    presets, timing,
 };
 
 sp_api::decl_runtime_apis! {
@@ -44,20 +44,7 @@ sp_api::decl_runtime_apis! {
 
 /// A transaction without a signature of its own: what is in the call authorises it.
 fn unsigned_extrinsic(call: RuntimeCall) -> Vec<u8> {
-    use frame_system as system;
-    let extension: TxExtension = (
-        system::AuthorizeCall::new(),
-        system::CheckNonZeroSender::new(),
-        system::CheckSpecVersion::new(),
-        system::CheckTxVersion::new(),
-        system::CheckGenesis::new(),
-        system::CheckMortality::from(sp_runtime::generic::Era::Immortal),
-        system::CheckNonce::from(0),
-        system::CheckWeight::new(),
-        pallet_transaction_payment::ChargeTransactionPayment::from(0),
-        system::WeightReclaim::new(),
-    );
-    UncheckedExtrinsic::new_transaction(call, extension).encode()
+    UncheckedExtrinsic::new_transaction(call, crate::signing::extension(0)).encode()
 }
 
 impl_runtime_apis! {

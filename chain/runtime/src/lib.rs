@@ -27,10 +27,13 @@ pub mod apis;
 mod configs;
 mod pallets;
 pub mod presets;
+mod signing;
 pub mod timing;
 
 pub use configs::{ExistentialDeposit, Ss58Prefix};
 pub use pallets::*;
+#[cfg(feature = "std")]
+pub use signing::signed_extrinsic;
 
 /// What this runtime is, for clients deciding whether they can talk to it.
 ///

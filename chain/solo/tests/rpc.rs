@@ -250,8 +250,13 @@ async fn a_client_has_time_to_read_the_block_before_it_hears_that_it_is_final() 
         .await
         .expect("it is taken");
     let mut heard = Vec::new();
-    while let Some(status) = statuses.next().await {
-        heard.push((status.expect("it is a status"), std::time::Instant::now()));
+    while heard.len() < 3 {
+        let status = statuses
+            .next()
+            .await
+            .expect("it goes on")
+            .expect("it is a status");
+        heard.push((status, std::time::Instant::now()));
     }
     let [(ready, _), (in_block, first), (finalized, second)] = &heard[..] else {
         panic!("three statuses: {heard:?}");

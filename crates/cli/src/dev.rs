@@ -14,13 +14,11 @@ use error::DevError;
 use phat_client::{Account, Caller, WorkerClient};
 use phat_engine::Engine;
 use phat_follower::Genesis;
-use phat_primitives::{
-    AccountId, BlockNumber, ClusterId, Hash, ids, message::OUTBOUND_KEY,
-};
+use phat_primitives::{AccountId, BlockNumber, ClusterId, Hash, ids, message::OUTBOUND_KEY};
 use phat_runtime::presets::DEVELOPMENT_MEASUREMENT;
 use phat_solo::{Authority, Solo};
-use polkadot_sdk::sp_genesis_builder::DEV_RUNTIME_PRESET;
 use phat_worker::{Config, SoftwareAttester, Worker, egress::EgressConfig, server::ServerLimits};
+use polkadot_sdk::sp_genesis_builder::DEV_RUNTIME_PRESET;
 use std::{
     error::Error,
     fs,
@@ -72,7 +70,9 @@ pub(crate) struct DevArgs {
 }
 
 fn parse_block_time(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "write seconds, such as 3 or 0.5".to_owned())?;
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "write seconds, such as 3 or 0.5".to_owned())?;
     if !(0.1..=3600.0).contains(&seconds) {
         return Err("write seconds between 0.1 and 3600".into());
     }
@@ -80,7 +80,10 @@ fn parse_block_time(text: &str) -> Result<Duration, String> {
 }
 
 /// Starts the network and keeps it running until Ctrl-C.
-pub(crate) async fn run(args: DevArgs, global: &Global) -> Result<(), Box<dyn Error + Send + Sync>> {
+pub(crate) async fn run(
+    args: DevArgs,
+    global: &Global,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     Ok(run_network(args, global).await?)
 }
 
@@ -111,7 +114,11 @@ async fn run_network(args: DevArgs, global: &Global) -> Result<(), DevError> {
         let chain = ChainRpc::connect(&chain_url).await?;
         let genesis = beginning(&chain, genesis_hash).await?;
         let workers = start_workers(&folder, &chain_url, genesis, listeners)?;
-        let examples = if args.no_examples { Vec::new() } else { bundles::examples()? };
+        let examples = if args.no_examples {
+            Vec::new()
+        } else {
+            bundles::examples()?
+        };
         let cluster = ids::cluster_id(1);
         let mut contracts = setup::contracts(&cluster, &examples)?;
         if chain.has_cluster(&cluster).await? {
@@ -221,7 +228,11 @@ async fn listen(args: &DevArgs) -> Result<Vec<TcpListener>, DevError> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let listener = TcpListener::bind(address)
             .await
-            .map_err(|source| DevError::Port { index, address, source })?;
+            .map_err(|source| DevError::Port {
+                index,
+                address,
+                source,
+            })?;
         listeners.push(listener);
     }
     Ok(listeners)
@@ -278,12 +289,18 @@ fn start_workers(
             measurement: DEVELOPMENT_MEASUREMENT,
             attester: Arc::new(SoftwareAttester),
             // A development network talks to development servers.
-            egress: EgressConfig { allow_loopback: true, ..EgressConfig::default() },
+            egress: EgressConfig {
+                allow_loopback: true,
+                ..EgressConfig::default()
+            },
             limits: ServerLimits::default(),
         };
         let worker = Worker::start(config, engine.clone(), listener)
             .map_err(|source| DevError::Worker { index, source })?;
-        workers.push(Running { worker, url: format!("http://{address}") });
+        workers.push(Running {
+            worker,
+            url: format!("http://{address}"),
+        });
     }
     Ok(workers)
 }
@@ -303,22 +320,22 @@ async fn wait_until_ready(
         loop {
             let height = chain.height().await?;
             let members = chain.workers_of(cluster).await?;
-            let current = workers
-                .iter()
-                .all(|running| {
-                    let views = running.worker.views();
-                    let view = views.borrow();
-                    members.contains(&running.worker.id())
-                        && view.is_current()
-                        && view.head.number >= height
-                });
+            let current = workers.iter().all(|running| {
+                let views = running.worker.views();
+                let view = views.borrow();
+                members.contains(&running.worker.id())
+                    && view.is_current()
+                    && view.head.number >= height
+            });
             if current && chain.published(contracts).await?.len() == contracts.len() {
                 return Ok(height);
             }
             sleep(LOOK_AGAIN).await;
         }
     };
-    timeout(READY_WITHIN, ready).await.map_err(|_| DevError::NotReady(READY_WITHIN))?
+    timeout(READY_WITHIN, ready)
+        .await
+        .map_err(|_| DevError::NotReady(READY_WITHIN))?
 }
 
 /// Runs one query through each worker, to be sure that it answers. The question goes to `contract`.
@@ -332,7 +349,9 @@ async fn ask_each(
         let client = WorkerClient::connect(&running.url).await?;
         let begun = Instant::now();
         if let Some(contract) = contract {
-            let answer = client.call(&caller, contract.id, contract.question.clone()).await?;
+            let answer = client
+                .call(&caller, contract.id, contract.question.clone())
+                .await?;
             answer.result.map_err(|error| DevError::NoAnswer {
                 worker: running.url.clone(),
                 contract: contract.name.clone(),

@@ -1,7 +1,7 @@
 //! `phat`: a network on this machine, and contracts from the terminal.
 //!
 //! Every command but `dev` is a short-lived client: it does its work through `phat-client` and returns
-//! one [`Report`](report::Report), which is printed here, as text or as JSON.
+//! one [`Report`], which is printed here, as text or as JSON.
 
 mod args;
 mod book;

@@ -12,12 +12,17 @@ use std::time::Duration;
 const SUPPLY: u128 = 1_000_000_000_000_000_000;
 
 fn bundle(name: &str) -> Bundle {
-    let path = format!("{}/../../contracts/artifacts/{name}.contract", env!("CARGO_MANIFEST_DIR"));
+    let path = format!(
+        "{}/../../contracts/artifacts/{name}.contract",
+        env!("CARGO_MANIFEST_DIR")
+    );
     Bundle::parse(&std::fs::read(path).expect("the bundle is committed")).expect("it is a bundle")
 }
 
 async fn client(network: &Network, worker: usize, suri: &str) -> Client {
-    let chain = ChainClient::connect(network.chain()).await.expect("the chain answers");
+    let chain = ChainClient::connect(network.chain())
+        .await
+        .expect("the chain answers");
     let account = Account::from_suri(suri).expect("a development account");
     Client::connect(chain, Some(&network.worker(worker)), None, account)
         .await
@@ -28,8 +33,17 @@ async fn client(network: &Network, worker: usize, suri: &str) -> Client {
 async fn balance(network: &Network, worker: usize, token: ContractId, owner: &str) -> u128 {
     let client = client(network, worker, owner).await;
     let api = bundle("token").interface;
-    let answer = client.query(token, &api, "balance_of", &[owner]).await.expect("an answer");
-    answer.output.readable().to_string().replace('_', "").parse().expect("a number")
+    let answer = client
+        .query(token, &api, "balance_of", &[owner])
+        .await
+        .expect("an answer");
+    answer
+        .output
+        .readable()
+        .to_string()
+        .replace('_', "")
+        .parse()
+        .expect("a number")
 }
 
 /// Blocks until all workers report the same block, and returns their state roots.
@@ -37,7 +51,9 @@ async fn roots(network: &Network) -> Vec<String> {
     for _ in 0..200 {
         let mut infos = Vec::new();
         for index in 0..network.workers() {
-            let worker = WorkerClient::connect(&network.worker(index)).await.expect("it answers");
+            let worker = WorkerClient::connect(&network.worker(index))
+                .await
+                .expect("it answers");
             infos.push(worker.info().await.expect("it answers"));
         }
         if infos.iter().all(|info| info.blocknum == infos[0].blocknum) {
@@ -49,7 +65,9 @@ async fn roots(network: &Network) -> Vec<String> {
 }
 
 fn all_equal(roots: &[String]) -> bool {
-    roots.iter().all(|root| root == &roots[0] && root.len() == 66)
+    roots
+        .iter()
+        .all(|root| root == &roots[0] && root.len() == 66)
 }
 
 async fn transfer(client: &Client, token: ContractId, to: &str, amount: u128) {
@@ -59,9 +77,15 @@ async fn transfer(client: &Client, token: ContractId, to: &str, amount: u128) {
         .call(token, &api, "transfer", &args, &Options::default())
         .await
         .expect("the command is applied");
-    assert!(matches!(applied.receipt.outcome, Ok(Success::Called(_))), "{applied:?}");
+    assert!(
+        matches!(applied.receipt.outcome, Ok(Success::Called(_))),
+        "{applied:?}"
+    );
     assert!(applied.receipt.gas_used > 0);
-    assert!(!applied.receipt.events.is_empty(), "a transfer emits an event");
+    assert!(
+        !applied.receipt.events.is_empty(),
+        "a transfer emits an event"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,17 +100,29 @@ async fn a_token_moves_by_command_and_every_worker_says_the_same() {
     transfer(&alice, token, "//Bob", 1_000).await;
     assert!(all_equal(&roots(&network).await));
     for worker in 0..3 {
-        assert_eq!(balance(&network, worker, token, "//Alice").await, SUPPLY - 1_000);
+        assert_eq!(
+            balance(&network, worker, token, "//Alice").await,
+            SUPPLY - 1_000
+        );
         assert_eq!(balance(&network, worker, token, "//Bob").await, 1_000);
     }
     // More than Bob has: the trial run says so, with the contract's own error.
     let bob = client(&network, 1, "//Bob").await;
     let api = bundle("token").interface;
     let refused = bob
-        .call(token, &api, "transfer", &["//Alice", "5000", ""], &Options::default())
+        .call(
+            token,
+            &api,
+            "transfer",
+            &["//Alice", "5000", ""],
+            &Options::default(),
+        )
         .await
         .expect_err("there is not enough");
-    assert!(refused.to_string().contains("InsufficientBalance"), "{refused}");
+    assert!(
+        refused.to_string().contains("InsufficientBalance"),
+        "{refused}"
+    );
     let before = roots(&network).await;
     network.stop();
 
@@ -104,22 +140,35 @@ async fn a_contract_reads_from_a_server_and_keeps_what_it_found() {
     let server = running::json_server(r#"{"rates": {"EUR": "0.91", "n": [1, 2]}}"#).await;
     let url = format!("http://{server}/rates");
     let alice = client(&network, 1, "//Alice").await;
-    let fetched =
-        alice.query(http, &api, "fetch", &[url.as_str(), "/rates/EUR"]).await.expect("an answer");
+    let fetched = alice
+        .query(http, &api, "fetch", &[url.as_str(), "/rates/EUR"])
+        .await
+        .expect("an answer");
     assert_eq!(found(&fetched.output.readable().to_json()), "0.91");
-    let missing =
-        alice.query(http, &api, "fetch", &[url.as_str(), "/rates/USD"]).await.expect("an answer");
+    let missing = alice
+        .query(http, &api, "fetch", &[url.as_str(), "/rates/USD"])
+        .await
+        .expect("an answer");
     assert!(missing.output.error().is_some(), "{missing:?}");
-    alice.call(http, &api, "keep", &["0.91"], &Options::default()).await.expect("applied");
+    alice
+        .call(http, &api, "keep", &["0.91"], &Options::default())
+        .await
+        .expect("applied");
     for worker in 0..3 {
         let client = client(&network, worker, "//Bob").await;
         let none: [&str; 0] = [];
-        let kept = client.query(http, &api, "latest", &none).await.expect("an answer");
+        let kept = client
+            .query(http, &api, "latest", &none)
+            .await
+            .expect("an answer");
         assert_eq!(kept.output.readable().to_json(), Value::from("0.91"));
     }
     // Addresses of the machine are allowed here, those of cloud providers' secrets never are.
     let secrets = "http://169.254.169.254/latest/meta-data";
-    let refused = alice.query(http, &api, "fetch", &[secrets, "/x"]).await.expect("an answer");
+    let refused = alice
+        .query(http, &api, "fetch", &[secrets, "/x"])
+        .await
+        .expect("an answer");
     assert!(refused.output.error().is_some(), "{refused:?}");
 }
 
@@ -134,14 +183,25 @@ async fn what_goes_wrong_in_a_contract_is_told_and_hurts_nobody() {
     let alice = client(&network, 0, "//Alice").await;
     let caller = bundle("caller");
     let none: [&str; 0] = [];
-    let deployed =
-        alice.deploy(&caller, "new", &none, &Options::default()).await.expect("it is deployed");
+    let deployed = alice
+        .deploy(&caller, "new", &none, &Options::default())
+        .await
+        .expect("it is deployed");
     let (id, api) = (deployed.contract, &caller.interface);
-    let fixed = Options { gas_limit: Some(50_000_000_000), ..Options::default() };
+    let fixed = Options {
+        gas_limit: Some(50_000_000_000),
+        ..Options::default()
+    };
 
-    let panicked = alice.query(id, api, "panic", &["out of cheese"]).await.expect_err("it panics");
+    let panicked = alice
+        .query(id, api, "panic", &["out of cheese"])
+        .await
+        .expect_err("it panics");
     assert!(panicked.to_string().contains("out of cheese"), "{panicked}");
-    let endless = alice.query(id, api, "spin", &none).await.expect_err("it never ends");
+    let endless = alice
+        .query(id, api, "spin", &none)
+        .await
+        .expect_err("it never ends");
     assert!(endless.to_string().contains("OutOfGas"), "{endless}");
     let unknown = alice
         .query(ContractId::repeat_byte(7), api, "count", &none)
@@ -160,7 +220,10 @@ async fn what_goes_wrong_in_a_contract_is_told_and_hurts_nobody() {
     assert!(garbage.outcome.is_err());
     assert_eq!(garbage.fee, 0, "what cannot be read is not charged");
     assert_eq!(count(&alice, id, api).await, before);
-    alice.call(id, api, "increment", &none, &Options::default()).await.expect("it works on");
+    alice
+        .call(id, api, "increment", &none, &Options::default())
+        .await
+        .expect("it works on");
     assert_eq!(count(&alice, id, api).await, before + 1);
     assert!(all_equal(&roots(&network).await));
 
@@ -170,8 +233,17 @@ async fn what_goes_wrong_in_a_contract_is_told_and_hurts_nobody() {
 
 async fn count(client: &Client, id: ContractId, api: &Interface) -> i64 {
     let none: [&str; 0] = [];
-    let answer = client.query(id, api, "count", &none).await.expect("an answer");
-    answer.output.readable().to_string().replace('_', "").parse().expect("a number")
+    let answer = client
+        .query(id, api, "count", &none)
+        .await
+        .expect("an answer");
+    answer
+        .output
+        .readable()
+        .to_string()
+        .replace('_', "")
+        .parse()
+        .expect("a number")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,7 +268,10 @@ async fn a_kill_loses_no_applied_command() {
         applied += 1;
     }
     for receipt in seen {
-        let again = alice.wait_for_receipt(receipt.number).await.expect("a receipt");
+        let again = alice
+            .wait_for_receipt(receipt.number)
+            .await
+            .expect("a receipt");
         assert_eq!(again, receipt, "an applied command stays as it was");
     }
     assert!(all_equal(&roots(&network).await));
@@ -213,22 +288,37 @@ async fn money_goes_into_a_cluster_and_out_again() {
     let id = Account::from_suri("//Charlie").expect("an account").id();
     let amount = 5_000_000_000_000;
     running::transfer_to_cluster(&client, amount).await;
-    assert_eq!(client.cluster_balance(&id).await.expect("an answer").total, amount);
+    assert_eq!(
+        client.cluster_balance(&id).await.expect("an answer").total,
+        amount
+    );
     let chain_before = client.chain().balance(&id).await.expect("an answer").free;
-    let receipt = client.transfer_from_cluster(amount).await.expect("it is applied");
+    let receipt = client
+        .transfer_from_cluster(amount)
+        .await
+        .expect("it is applied");
     assert!(matches!(receipt.outcome, Ok(Success::Withdrawn(withdrawn)) if withdrawn == amount));
     // It arrives when most of the workers have reported it.
     for attempt in 0.. {
         let free = client.chain().balance(&id).await.expect("an answer").free;
         if free > chain_before {
-            assert!(free - chain_before > amount / 2, "less the fee of the transaction");
+            assert!(
+                free - chain_before > amount / 2,
+                "less the fee of the transaction"
+            );
             break;
         }
         assert!(attempt < 200, "the money does not arrive");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!(client.cluster_balance(&id).await.expect("an answer").total, 0);
-    let receipt = client.transfer_from_cluster(amount).await.expect("it is applied");
+    assert_eq!(
+        client.cluster_balance(&id).await.expect("an answer").total,
+        0
+    );
+    let receipt = client
+        .transfer_from_cluster(amount)
+        .await
+        .expect("it is applied");
     assert!(receipt.outcome.is_err(), "it is gone");
 }
 
@@ -251,9 +341,15 @@ fn what_keeps_it_from_starting_is_said() {
     let folder = tempfile::tempdir().expect("a folder");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
-    for (option, other) in [("--chain-port", "--worker-port"), ("--worker-port", "--chain-port")] {
+    for (option, other) in [
+        ("--chain-port", "--worker-port"),
+        ("--worker-port", "--chain-port"),
+    ] {
         let error = running::fails(folder.path(), &[option, &port, other, "0"]);
-        assert!(error.contains(&port) && error.contains("stop what listens"), "{error}");
+        assert!(
+            error.contains(&port) && error.contains("stop what listens"),
+            "{error}"
+        );
     }
     let file = folder.path().join("file");
     std::fs::write(&file, "in the way").expect("it is written");

@@ -17,7 +17,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("phat-engine", &["phat-primitives", "phat-crypto"]),
     ("phat-follower", &["phat-primitives", "phat-crypto"]),
     ("phat-prpc", &["phat-primitives", "phat-crypto"]),
-    ("phat-cluster", &["phat-primitives", "phat-crypto", "phat-engine"]),
+    (
+        "phat-cluster",
+        &["phat-primitives", "phat-crypto", "phat-engine"],
+    ),
     ("phat-store", &["phat-primitives", "phat-crypto"]),
     // Worker and client stand side by side. Neither knows a pallet or the runtime.
     (
@@ -33,16 +36,29 @@ const LAYERS: &[(&str, &[&str])] = &[
             "phat-store",
         ],
     ),
-    ("phat-client", &["phat-primitives", "phat-crypto", "phat-prpc"]),
+    (
+        "phat-client",
+        &["phat-primitives", "phat-crypto", "phat-prpc"],
+    ),
     // The chain.
     ("pallet-phat-messages", &["phat-primitives", "phat-crypto"]),
     (
         "pallet-phat-registry",
-        &["phat-primitives", "phat-crypto", "phat-attestation", "pallet-phat-messages"],
+        &[
+            "phat-primitives",
+            "phat-crypto",
+            "phat-attestation",
+            "pallet-phat-messages",
+        ],
     ),
     (
         "pallet-phat-clusters",
-        &["phat-primitives", "phat-crypto", "pallet-phat-messages", "pallet-phat-registry"],
+        &[
+            "phat-primitives",
+            "phat-crypto",
+            "pallet-phat-messages",
+            "pallet-phat-registry",
+        ],
     ),
     (
         "phat-runtime",
@@ -89,7 +105,11 @@ fn workspace() -> BTreeMap<String, BTreeSet<String>> {
         .current_dir(root)
         .output()
         .expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
     let packages = metadata["packages"].as_array().expect("there are packages");
     let name = |package: &Value| package["name"].as_str().expect("a name").to_owned();
@@ -113,9 +133,9 @@ fn workspace() -> BTreeMap<String, BTreeSet<String>> {
 fn no_crate_knows_what_is_above_or_beside_it() {
     let allowed: BTreeMap<_, _> = LAYERS.iter().copied().collect();
     for (package, dependencies) in workspace() {
-        let allowed = allowed
-            .get(package.as_str())
-            .unwrap_or_else(|| panic!("{package} has no place in the layers: give it one in LAYERS"));
+        let allowed = allowed.get(package.as_str()).unwrap_or_else(|| {
+            panic!("{package} has no place in the layers: give it one in LAYERS")
+        });
         for dependency in dependencies {
             assert!(
                 allowed.contains(&dependency.as_str()),
@@ -130,12 +150,18 @@ fn the_table_itself_points_downwards() {
     let mut below = BTreeSet::new();
     for (package, dependencies) in LAYERS {
         for dependency in *dependencies {
-            assert!(below.contains(dependency), "{dependency} is not below {package}");
+            assert!(
+                below.contains(dependency),
+                "{dependency} is not below {package}"
+            );
         }
         below.insert(package);
     }
     let members = workspace();
     let listed: BTreeSet<_> = LAYERS.iter().map(|(package, _)| *package).collect();
     let present: BTreeSet<_> = members.keys().map(String::as_str).collect();
-    assert_eq!(listed, present, "the table lists the packages of the workspace");
+    assert_eq!(
+        listed, present,
+        "the table lists the packages of the workspace"
+    );
 }

@@ -59,7 +59,9 @@ impl Inner {
 
     /// Drops what has expired of one contract.
     fn expire(&mut self, contract: &ContractId, now_ms: u64) {
-        let Some(shelf) = self.contracts.get(contract) else { return };
+        let Some(shelf) = self.contracts.get(contract) else {
+            return;
+        };
         let expired: Vec<_> = shelf
             .entries
             .iter()
@@ -101,7 +103,10 @@ impl Cache {
             let shelf = inner.contracts.get(contract);
             let old = shelf.and_then(|shelf| shelf.entries.get(key));
             let old = old.map_or(0, |entry| size(key, &entry.value));
-            (shelf.map_or(0, |shelf| shelf.bytes) - old, inner.total - old)
+            (
+                shelf.map_or(0, |shelf| shelf.bytes) - old,
+                inner.total - old,
+            )
         };
         let fits = |(own, total): (usize, usize)| {
             own + needed <= MAX_CONTRACT_BYTES && total + needed <= MAX_TOTAL_BYTES
@@ -138,12 +143,7 @@ impl Cache {
         }
     }
 
-    pub(crate) fn remove(
-        &self,
-        contract: &ContractId,
-        key: &[u8],
-        now_ms: u64,
-    ) -> Option<Vec<u8>> {
+    pub(crate) fn remove(&self, contract: &ContractId, key: &[u8], now_ms: u64) -> Option<Vec<u8>> {
         let mut inner = self.lock();
         inner.expire(contract, now_ms);
         inner.remove(contract, key)
@@ -166,7 +166,10 @@ mod tests {
         assert_eq!(cache.get(&contract(1), b"key", 1), Some(b"value".to_vec()));
         assert_eq!(cache.get(&contract(2), b"key", 1), None);
         assert_eq!(cache.remove(&contract(2), b"key", 1), None);
-        assert_eq!(cache.remove(&contract(1), b"key", 1), Some(b"value".to_vec()));
+        assert_eq!(
+            cache.remove(&contract(1), b"key", 1),
+            Some(b"value".to_vec())
+        );
         assert_eq!(cache.get(&contract(1), b"key", 1), None);
     }
 
@@ -178,8 +181,16 @@ mod tests {
         assert!(cache.get(&contract(1), b"key", 1_999).is_some());
         assert!(cache.get(&contract(1), b"key", 2_000).is_none());
         cache.set(&contract(1), b"week", b"value", 0);
-        assert!(cache.get(&contract(1), b"week", DEFAULT_LIFETIME_MS - 1).is_some());
-        assert!(cache.get(&contract(1), b"week", DEFAULT_LIFETIME_MS).is_none());
+        assert!(
+            cache
+                .get(&contract(1), b"week", DEFAULT_LIFETIME_MS - 1)
+                .is_some()
+        );
+        assert!(
+            cache
+                .get(&contract(1), b"week", DEFAULT_LIFETIME_MS)
+                .is_none()
+        );
     }
 
     #[test]
@@ -188,8 +199,14 @@ mod tests {
         let half = vec![0; MAX_CONTRACT_BYTES / 2];
         assert!(cache.set(&contract(1), b"one", &half, 0));
         assert!(!cache.set(&contract(1), b"two", &half, 0));
-        assert!(cache.set(&contract(1), b"one", &half, 0), "replacing needs no more room");
-        assert!(cache.set(&contract(2), b"two", &half, 0), "another contract has room of its own");
+        assert!(
+            cache.set(&contract(1), b"one", &half, 0),
+            "replacing needs no more room"
+        );
+        assert!(
+            cache.set(&contract(2), b"two", &half, 0),
+            "another contract has room of its own"
+        );
         cache.set_expiration(&contract(1), b"one", 1, 0);
         assert!(cache.set(&contract(1), b"two", &half, 1_000));
         assert!(!cache.set(&contract(1), &[0; MAX_KEY_BYTES + 1], b"", 0));
@@ -199,7 +216,9 @@ mod tests {
     fn all_contracts_together_are_bounded() {
         let cache = Cache::default();
         let large = vec![0; MAX_CONTRACT_BYTES - 1024];
-        let kept = (0..=255).filter(|byte| cache.set(&contract(*byte), b"key", &large, 0)).count();
+        let kept = (0..=255)
+            .filter(|byte| cache.set(&contract(*byte), b"key", &large, 0))
+            .count();
         assert_eq!(kept, MAX_TOTAL_BYTES / size(b"key", &large));
     }
 }

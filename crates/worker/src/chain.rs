@@ -67,12 +67,21 @@ impl Chain {
             .max_response_size(MAX_RESPONSE)
             .build(url)
             .await
-            .map_err(|source| ChainError::Rpc { url: url.to_owned(), source })?;
-        Ok(Self { url: url.to_owned(), client })
+            .map_err(|source| ChainError::Rpc {
+                url: url.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            url: url.to_owned(),
+            client,
+        })
     }
 
     fn failed(&self, source: RpcError) -> ChainError {
-        ChainError::Rpc { url: self.url.clone(), source }
+        ChainError::Rpc {
+            url: self.url.clone(),
+            source,
+        }
     }
 
     /// Finalised blocks from `first` on, with the justification of the last one.
@@ -83,7 +92,10 @@ impl Chain {
     ) -> Result<Option<Batch>, ChainError> {
         let answer: BlocksAnswer = self
             .client
-            .request("phat_blocks", rpc_params![first, max.min(BLOCKS_PER_REQUEST)])
+            .request(
+                "phat_blocks",
+                rpc_params![first, max.min(BLOCKS_PER_REQUEST)],
+            )
             .await
             .map_err(|error| self.failed(error))?;
         if answer.blocks.is_empty() {
@@ -99,13 +111,22 @@ impl Chain {
             })
             .collect::<Result<_, ChainError>>()?;
         let justification = bytes(&answer.justification.unwrap_or_default(), "phat_blocks")?;
-        Ok(Some(Batch { blocks, justification }))
+        Ok(Some(Batch {
+            blocks,
+            justification,
+        }))
     }
 
     /// Tells of finalised blocks.
-    pub(crate) async fn subscribe_finalized(&self) -> Result<Subscription<BlockNumber>, ChainError> {
+    pub(crate) async fn subscribe_finalized(
+        &self,
+    ) -> Result<Subscription<BlockNumber>, ChainError> {
         self.client
-            .subscribe("phat_subscribeFinalized", rpc_params![], "phat_unsubscribeFinalized")
+            .subscribe(
+                "phat_subscribeFinalized",
+                rpc_params![],
+                "phat_unsubscribeFinalized",
+            )
             .await
             .map_err(|error| self.failed(error))
     }
@@ -122,7 +143,11 @@ impl Chain {
             .request("state_getReadProof", rpc_params![keys, text(&at.0)])
             .await
             .map_err(|error| self.failed(error))?;
-        answer.proof.iter().map(|node| bytes(node, "state_getReadProof")).collect()
+        answer
+            .proof
+            .iter()
+            .map(|node| bytes(node, "state_getReadProof"))
+            .collect()
     }
 
     /// Lets the chain wrap what the worker has signed into a transaction, and submits that. What the
@@ -153,6 +178,5 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn bytes(text: &str, method: &'static str) -> Result<Vec<u8>, ChainError> {
-    hex::decode(text.strip_prefix("0x").unwrap_or(text))
-        .map_err(|_| ChainError::Malformed(method))
+    hex::decode(text.strip_prefix("0x").unwrap_or(text)).map_err(|_| ChainError::Malformed(method))
 }

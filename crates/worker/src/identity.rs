@@ -32,12 +32,20 @@ pub enum IdentityError {
 /// seals it to the hardware, which is why it goes with software evidence only.
 pub fn load_or_create(directory: &Path) -> Result<Keypair, IdentityError> {
     let path = directory.join(FILE);
-    let io_error = |source| IdentityError::Io { path: path.clone(), source };
+    let io_error = |source| IdentityError::Io {
+        path: path.clone(),
+        source,
+    };
     match fs::File::open(&path) {
         Ok(mut file) => {
             let mut bytes = Vec::new();
-            Read::by_ref(&mut file).take(33).read_to_end(&mut bytes).map_err(io_error)?;
-            let seed = bytes.try_into().map_err(|_| IdentityError::NotAKey(path.clone()))?;
+            Read::by_ref(&mut file)
+                .take(33)
+                .read_to_end(&mut bytes)
+                .map_err(io_error)?;
+            let seed = bytes
+                .try_into()
+                .map_err(|_| IdentityError::NotAKey(path.clone()))?;
             Ok(Keypair::from_seed(seed))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -105,11 +113,17 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = fs::metadata(directory.path().join(FILE)).unwrap().permissions().mode();
+            let mode = fs::metadata(directory.path().join(FILE))
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o077, 0);
         }
         let other = tempfile::tempdir().unwrap();
-        assert_ne!(load_or_create(other.path()).unwrap().public(), first.public());
+        assert_ne!(
+            load_or_create(other.path()).unwrap().public(),
+            first.public()
+        );
     }
 
     #[test]
@@ -127,6 +141,9 @@ mod tests {
     #[test]
     fn a_directory_that_is_not_there_is_an_error() {
         let gone = Path::new("/nonexistent/worker");
-        assert!(matches!(load_or_create(gone), Err(IdentityError::Io { .. })));
+        assert!(matches!(
+            load_or_create(gone),
+            Err(IdentityError::Io { .. })
+        ));
     }
 }

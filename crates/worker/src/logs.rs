@@ -89,7 +89,9 @@ impl Logs {
 
     pub(crate) fn add(&self, mut record: LogRecord) {
         if record.message.len() > MAX_MESSAGE {
-            record.message.truncate(record.message.floor_char_boundary(MAX_MESSAGE));
+            record
+                .message
+                .truncate(record.message.floor_char_boundary(MAX_MESSAGE));
         }
         let mut inner = self.lock();
         if inner.records.len() == MAX_RECORDS {
@@ -103,7 +105,11 @@ impl Logs {
     pub(crate) fn answer(&self, request: &[u8], sees_all: bool) -> Vec<u8> {
         let answer = match serde_json::from_slice(request) {
             Ok(Request::GetInfo) => serde_json::to_vec(&self.info()),
-            Ok(Request::GetLog { from, count, contract }) => {
+            Ok(Request::GetLog {
+                from,
+                count,
+                contract,
+            }) => {
                 let count = count.unwrap_or(MAX_ANSWER as u64).min(MAX_ANSWER as u64) as usize;
                 serde_json::to_vec(&self.records(from, count, contract.as_deref(), sees_all))
             }
@@ -117,7 +123,10 @@ impl Logs {
     fn info(&self) -> Info {
         let inner = self.lock();
         Info {
-            program: Program { name: "phat", version: env!("CARGO_PKG_VERSION") },
+            program: Program {
+                name: "phat",
+                version: env!("CARGO_PKG_VERSION"),
+            },
             current_number_of_records: inner.records.len(),
             next_sequence: inner.first + inner.records.len() as u64,
         }
@@ -128,11 +137,16 @@ impl Logs {
         let wanted = contract.map(|id| id.trim_start_matches("0x").to_lowercase());
         let matching = inner.records.iter().enumerate().filter(|(_, record)| {
             sees_all
-                && wanted.as_ref().is_none_or(|id| hex::encode(record.contract.0) == *id)
+                && wanted
+                    .as_ref()
+                    .is_none_or(|id| hex::encode(record.contract.0) == *id)
         });
         let numbered = matching.map(|(index, record)| (inner.first + index as u64, record));
         let chosen: Vec<_> = match u64::try_from(from) {
-            Ok(from) => numbered.skip_while(|(number, _)| *number < from).take(count).collect(),
+            Ok(from) => numbered
+                .skip_while(|(number, _)| *number < from)
+                .take(count)
+                .collect(),
             Err(_) => {
                 let all: Vec<_> = numbered.collect();
                 let back = usize::try_from(from.unsigned_abs()).unwrap_or(usize::MAX);
@@ -143,7 +157,10 @@ impl Logs {
         let end = inner.first + inner.records.len() as u64;
         Records {
             next: chosen.last().map_or(end, |(number, _)| number + 1),
-            records: chosen.into_iter().map(|(number, record)| shown(number, record)).collect(),
+            records: chosen
+                .into_iter()
+                .map(|(number, record)| shown(number, record))
+                .collect(),
         }
     }
 }
@@ -155,7 +172,11 @@ fn shown(sequence: u64, record: &LogRecord) -> Record {
         block_number: record.block,
         entry: contract.clone(),
         contract,
-        exec_mode: if record.in_transaction { "transaction" } else { "query" },
+        exec_mode: if record.in_transaction {
+            "transaction"
+        } else {
+            "query"
+        },
         timestamp: record.time_ms,
         level: record.level,
         message: record.message.clone(),
@@ -185,7 +206,10 @@ mod tests {
 
     fn messages(answer: &Value) -> Vec<&str> {
         let records = answer["records"].as_array().unwrap();
-        records.iter().map(|record| record["message"].as_str().unwrap()).collect()
+        records
+            .iter()
+            .map(|record| record["message"].as_str().unwrap())
+            .collect()
     }
 
     #[test]
@@ -195,7 +219,11 @@ mod tests {
             logs.add(line(contract, message));
         }
         let contract = format!("0x{}", "01".repeat(32));
-        let all = ask(&logs, json!({"action": "GetLog", "from": 1, "count": 2}), true);
+        let all = ask(
+            &logs,
+            json!({"action": "GetLog", "from": 1, "count": 2}),
+            true,
+        );
         assert_eq!(messages(&all), ["b", "c"]);
         assert_eq!(all["next"], 3);
         let tail = json!({"action": "GetLog", "from": -2, "count": 10, "contract": contract});

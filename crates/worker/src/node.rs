@@ -110,13 +110,18 @@ impl View {
 
     /// Number of the next block that will be applied.
     pub fn next_block(&self) -> BlockNumber {
-        let done = self.member.as_ref().map_or(self.position, |member| member.applied);
+        let done = self
+            .member
+            .as_ref()
+            .map_or(self.position, |member| member.applied);
         done.min(self.position).saturating_add(1)
     }
 
     /// Whether the state of the cluster is that of the last block followed.
     pub fn is_current(&self) -> bool {
-        self.member.as_ref().is_some_and(|member| member.applied == self.head.number)
+        self.member
+            .as_ref()
+            .is_some_and(|member| member.applied == self.head.number)
     }
 }
 
@@ -250,7 +255,8 @@ impl Node {
                 let block = verify_old(known, data)
                     .map_err(|source| NodeError::NotTheSame { number, source })?;
                 let mut writes = self.store.batch();
-                self.apply(number, &block.outbound, &mut writes, &mut effects).await?;
+                self.apply(number, &block.outbound, &mut writes, &mut effects)
+                    .await?;
                 writes.commit()?;
             }
             self.publish()?;
@@ -276,7 +282,8 @@ impl Node {
             .as_ref()
             .is_some_and(|member| member.record.applied.number.saturating_add(1) == number);
         if in_step {
-            self.apply(number, &block.outbound, &mut writes, effects).await?;
+            self.apply(number, &block.outbound, &mut writes, effects)
+                .await?;
         }
         let position = Position::after(number, &block.outbound);
         records::put_position(&mut writes, &position);
@@ -296,7 +303,9 @@ impl Node {
         let me = WorkerId(self.identity.public());
         match message {
             Message::GatekeeperAdded(worker) if *worker == me => {
-                let master = self.master.get_or_insert_with(|| Keypair::generate(&mut OsRng));
+                let master = self
+                    .master
+                    .get_or_insert_with(|| Keypair::generate(&mut OsRng));
                 records::put_master_seed(writes, master.expose_seed());
                 let public = master.public();
                 self.report(writes, Payload::MasterKey { public });
@@ -325,12 +334,7 @@ impl Node {
     }
 
     /// As the gatekeeper: sends a worker the key of its cluster, through the chain.
-    fn send_key(
-        &mut self,
-        cluster: &ClusterId,
-        worker: &WorkerId,
-        writes: &mut phat_store::Batch,
-    ) {
+    fn send_key(&mut self, cluster: &ClusterId, worker: &WorkerId, writes: &mut phat_store::Batch) {
         let Some(master) = &self.master else { return };
         let key = master.derive(contexts::CLUSTER_KEY, &cluster.0);
         let sealed = envelope::seal_key(
@@ -362,14 +366,21 @@ impl Node {
         delivery: &KeyDelivery,
         writes: &mut phat_store::Batch,
     ) -> Result<(), NodeError> {
-        if self.member.as_ref().is_some_and(|member| member.record.cluster == *cluster) {
+        if self
+            .member
+            .as_ref()
+            .is_some_and(|member| member.record.cluster == *cluster)
+        {
             return Ok(());
         }
         let purpose = contexts::CLUSTER_KEY_TRANSPORT;
         let seed = match envelope::open_key(&self.identity, &delivery.secret, purpose, &cluster.0) {
             Ok(seed) if Keypair::from_seed(*seed).public() == delivery.public => *seed,
             Ok(_) => {
-                tracing::error!(?cluster, "the cluster's key is not the one that was announced");
+                tracing::error!(
+                    ?cluster,
+                    "the cluster's key is not the one that was announced"
+                );
                 return Ok(());
             }
             Err(error) => {
@@ -382,7 +393,10 @@ impl Node {
         let record = Membership {
             cluster: *cluster,
             seed,
-            applied: Position { number: birth.saturating_sub(1), ..Position::default() },
+            applied: Position {
+                number: birth.saturating_sub(1),
+                ..Position::default()
+            },
             accumulator: Accumulator::default().to_bytes(),
             oldest_receipts: 0,
         };
@@ -402,7 +416,9 @@ impl Node {
         writes: &mut phat_store::Batch,
         effects: &mut Effects,
     ) -> Result<(), NodeError> {
-        let Some(member) = &mut self.member else { return Ok(()) };
+        let Some(member) = &mut self.member else {
+            return Ok(());
+        };
         let cluster = member.record.cluster;
         let messages = (outbound.first..)
             .zip(&outbound.messages)
@@ -412,7 +428,11 @@ impl Node {
             })
             .collect();
         let state = Arc::new(ClusterState(self.store.snapshot()?));
-        let block = Block { number, now_ms: outbound.now_ms, messages };
+        let block = Block {
+            number,
+            now_ms: outbound.now_ms,
+            messages,
+        };
         let applied = member
             .cluster
             .apply(state, &member.accumulator, block)
@@ -433,7 +453,13 @@ impl Node {
                 &statement.encode(),
                 &mut OsRng,
             );
-            records::put_ready(writes, &SignedContractReady { statement, signature });
+            records::put_ready(
+                writes,
+                &SignedContractReady {
+                    statement,
+                    signature,
+                },
+            );
         }
         member.record.applied = Position::after(number, outbound);
         member.record.accumulator = applied.accumulator.to_bytes();
@@ -462,7 +488,12 @@ impl Node {
 
     fn publish(&self) -> Result<(), NodeError> {
         let snapshot = self.store.snapshot()?;
-        let view = view(&self.follower, &self.position, self.member.as_ref(), snapshot);
+        let view = view(
+            &self.follower,
+            &self.position,
+            self.member.as_ref(),
+            snapshot,
+        );
         self.views.send_replace(view);
         Ok(())
     }
@@ -500,7 +531,11 @@ impl Member {
     fn new(record: Membership, engine: &Engine) -> Result<Self, NodeError> {
         let accumulator = Accumulator::from_bytes(&record.accumulator)?;
         let root = Keypair::from_seed(record.seed);
-        Ok(Self { cluster: Cluster::new(record.cluster, root, engine.clone()), record, accumulator })
+        Ok(Self {
+            cluster: Cluster::new(record.cluster, root, engine.clone()),
+            record,
+            accumulator,
+        })
     }
 }
 

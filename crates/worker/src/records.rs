@@ -13,8 +13,8 @@
 use codec::{Decode, Encode};
 use phat_engine::{Changes, State, StateError};
 use phat_primitives::{
-    BlockNumber, ClusterId, Hash, MessageNumber, message::Outbound, receipt::Receipt, report::Payload,
-    report::SignedContractReady,
+    BlockNumber, ClusterId, Hash, MessageNumber, message::Outbound, receipt::Receipt,
+    report::Payload, report::SignedContractReady,
 };
 use phat_store::{Batch, ReadError, Snapshot, Space};
 
@@ -65,8 +65,14 @@ pub(crate) struct Position {
 
 impl Position {
     pub(crate) fn after(number: BlockNumber, outbound: &Outbound) -> Self {
-        let next_message = outbound.first.saturating_add(outbound.messages.len() as u64);
-        Self { number, now_ms: outbound.now_ms, next_message }
+        let next_message = outbound
+            .first
+            .saturating_add(outbound.messages.len() as u64);
+        Self {
+            number,
+            now_ms: outbound.now_ms,
+            next_message,
+        }
     }
 }
 
@@ -109,8 +115,12 @@ fn read<T: Decode>(
     key: &[u8],
     name: &'static str,
 ) -> Result<Option<T>, RecordError> {
-    let Some(bytes) = snapshot.get(space, group, key)? else { return Ok(None) };
-    T::decode(&mut &bytes[..]).map(Some).map_err(|_| RecordError::Undecodable(name))
+    let Some(bytes) = snapshot.get(space, group, key)? else {
+        return Ok(None);
+    };
+    T::decode(&mut &bytes[..])
+        .map(Some)
+        .map_err(|_| RecordError::Undecodable(name))
 }
 
 /// Number of the block that created a cluster.
@@ -131,7 +141,13 @@ pub(crate) fn block_hash(
     number: BlockNumber,
 ) -> Result<Option<Hash>, RecordError> {
     let group = (number / HASHES_PER_GROUP).to_be_bytes();
-    read(snapshot, HASHES, &group, &number.to_be_bytes(), "a block's hash")
+    read(
+        snapshot,
+        HASHES,
+        &group,
+        &number.to_be_bytes(),
+        "a block's hash",
+    )
 }
 
 pub(crate) fn put_block_hash(batch: &mut Batch, number: BlockNumber, hash: &Hash) {
@@ -145,7 +161,13 @@ pub(crate) fn receipt(
     number: MessageNumber,
 ) -> Result<Option<Receipt>, RecordError> {
     let group = (number / RECEIPTS_PER_GROUP).to_be_bytes();
-    read(snapshot, RECEIPTS, &group, &number.to_be_bytes(), "a receipt")
+    read(
+        snapshot,
+        RECEIPTS,
+        &group,
+        &number.to_be_bytes(),
+        "a receipt",
+    )
 }
 
 /// Keeps a receipt, and drops those that are too old. `oldest` is the first group that is kept.
@@ -156,7 +178,12 @@ pub(crate) fn put_receipt(batch: &mut Batch, receipt: &Receipt, oldest: &mut u64
         batch.delete_group(RECEIPTS, &old.to_be_bytes());
     }
     *oldest = first.max(*oldest);
-    batch.put(RECEIPTS, &group.to_be_bytes(), &receipt.number.to_be_bytes(), receipt.encode());
+    batch.put(
+        RECEIPTS,
+        &group.to_be_bytes(),
+        &receipt.number.to_be_bytes(),
+        receipt.encode(),
+    );
 }
 
 /// Payloads that the chain has not got yet, oldest first, with their counters.
@@ -164,7 +191,11 @@ pub(crate) fn outbox(snapshot: &Snapshot) -> Result<Vec<(u64, Payload)>, RecordE
     let mut entries = Vec::new();
     for (key, value) in snapshot.group(OUTBOX, &[], MAX_OUTBOX)? {
         let undecodable = || RecordError::Undecodable("a report");
-        let counter = key.as_slice().try_into().map(u64::from_be_bytes).map_err(|_| undecodable())?;
+        let counter = key
+            .as_slice()
+            .try_into()
+            .map(u64::from_be_bytes)
+            .map_err(|_| undecodable())?;
         let payload = Payload::decode(&mut &value[..]).map_err(|_| undecodable())?;
         entries.push((counter, payload));
     }
@@ -193,7 +224,12 @@ pub(crate) fn ready(snapshot: &Snapshot) -> Result<Vec<SignedContractReady>, Rec
 }
 
 pub(crate) fn put_ready(batch: &mut Batch, statement: &SignedContractReady) {
-    batch.put(READY, &[], &statement.statement.contract.0, statement.encode());
+    batch.put(
+        READY,
+        &[],
+        &statement.statement.contract.0,
+        statement.encode(),
+    );
 }
 
 pub(crate) fn delete_ready(batch: &mut Batch, statement: &SignedContractReady) {
@@ -236,9 +272,15 @@ impl State for ClusterState {
     }
 
     fn keys_with_prefix(&self, prefix: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, StateError> {
-        let records = self.0.group(STATE, group_of(prefix), MAX_LISTED).map_err(state_error)?;
-        let mut keys: Vec<_> =
-            records.into_iter().map(|(key, _)| key).filter(|key| key.starts_with(prefix)).collect();
+        let records = self
+            .0
+            .group(STATE, group_of(prefix), MAX_LISTED)
+            .map_err(state_error)?;
+        let mut keys: Vec<_> = records
+            .into_iter()
+            .map(|(key, _)| key)
+            .filter(|key| key.starts_with(prefix))
+            .collect();
         // The store keeps them in an order of its own, which differs between workers.
         keys.sort_unstable();
         keys.truncate(limit);
@@ -268,7 +310,7 @@ mod tests {
         let other = storage_key(&[2; 32], &StorageKey::Variable(b"a".to_vec()));
         assert_eq!(group_of(&one), group_of(&same));
         assert_ne!(group_of(&one), group_of(&other));
-        assert_eq!(group_of(&[b's']), b"s");
+        assert_eq!(group_of(b"s"), b"s");
         assert_eq!(group_of(b""), b"");
     }
 }

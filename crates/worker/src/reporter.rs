@@ -140,10 +140,27 @@ impl Reporter {
         if payloads.is_empty() {
             return Ok(());
         }
-        let report = Report { genesis: self.genesis, worker, sequence: next, payloads };
-        let signature = self.identity.sign(contexts::REPORT, &report.encode(), &mut OsRng);
-        self.sent = Some(Sent { sequence: next, entries, root, at: view.head.number });
-        chain.submit("WorkerApi_report_extrinsic", &SignedReport { report, signature }).await?;
+        let report = Report {
+            genesis: self.genesis,
+            worker,
+            sequence: next,
+            payloads,
+        };
+        let signature = self
+            .identity
+            .sign(contexts::REPORT, &report.encode(), &mut OsRng);
+        self.sent = Some(Sent {
+            sequence: next,
+            entries,
+            root,
+            at: view.head.number,
+        });
+        chain
+            .submit(
+                "WorkerApi_report_extrinsic",
+                &SignedReport { report, signature },
+            )
+            .await?;
         Ok(())
     }
 
@@ -177,8 +194,10 @@ impl Reporter {
             return Ok(());
         }
         waiting.truncate(STATEMENTS_PER_ROUND);
-        let keys: Vec<_> =
-            waiting.iter().map(|signed| contract_key_key(&signed.statement.contract)).collect();
+        let keys: Vec<_> = waiting
+            .iter()
+            .map(|signed| contract_key_key(&signed.statement.contract))
+            .collect();
         let published = self.read(chain, view, &keys).await?;
         let mut writes = self.store.batch();
         let mut missing: Vec<&SignedContractReady> = Vec::new();
@@ -199,7 +218,9 @@ impl Reporter {
                 continue;
             }
             self.submitted_at = view.head.number;
-            let submitted = chain.submit("WorkerApi_contract_ready_extrinsic", signed).await;
+            let submitted = chain
+                .submit("WorkerApi_contract_ready_extrinsic", signed)
+                .await;
             if let Err(error) = submitted {
                 // Another worker was faster, or the chain does not know the cluster's key yet.
                 tracing::debug!(%error, "a contract's statement was not taken");
@@ -233,8 +254,14 @@ mod tests {
     fn a_report_never_holds_more_than_the_chain_takes() {
         let limit = u64::from(MAX_PENDING_WITHDRAWALS);
         assert_eq!(chosen(vec![heartbeat(limit), heartbeat(1)]), 1);
-        assert_eq!(chosen(vec![heartbeat(limit - 1), heartbeat(1), heartbeat(1)]), 2);
-        assert_eq!(chosen(vec![heartbeat(1); 100]), MAX_REPORT_PAYLOADS as usize - 1);
+        assert_eq!(
+            chosen(vec![heartbeat(limit - 1), heartbeat(1), heartbeat(1)]),
+            2
+        );
+        assert_eq!(
+            chosen(vec![heartbeat(1); 100]),
+            MAX_REPORT_PAYLOADS as usize - 1
+        );
         assert_eq!(chosen(Vec::new()), 0);
     }
 }

@@ -11,10 +11,7 @@ use crate::{
 use codec::{Decode, Encode};
 use phat_attestation::{Claims, Evidence};
 use phat_cluster::{Ask, Settings, contracts, settings, weight};
-use phat_crypto::{
-    Keypair, SharedKey, certificate, envelope,
-    rand_core::OsRng,
-};
+use phat_crypto::{Keypair, SharedKey, certificate, envelope, rand_core::OsRng};
 use phat_engine::{Overlay, State, schema};
 use phat_primitives::{
     AccountId, ContractId, Hash, WorkerId, blake2_256,
@@ -57,23 +54,29 @@ pub(crate) struct WorkerService {
     pub(crate) query_timeout: Duration,
 }
 
-/// The queries answered last.
+/// The queries answered last, by the hash of their bytes.
 #[derive(Default)]
-pub(crate) struct Answered(Mutex<(HashSet<[u8; 32]>, VecDeque<[u8; 32]>)>);
+pub(crate) struct Answered(Mutex<Window>);
+
+#[derive(Default)]
+struct Window {
+    known: HashSet<[u8; 32]>,
+    order: VecDeque<[u8; 32]>,
+}
 
 impl Answered {
     /// Remembers a query; `false` if it was there already.
     fn insert(&self, query: [u8; 32]) -> bool {
-        let mut answered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, order) = &mut *answered;
+        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Window { known, order } = &mut *window;
         if !known.insert(query) {
             return false;
         }
         order.push_back(query);
-        if order.len() > MAX_ANSWERED {
-            if let Some(oldest) = order.pop_front() {
-                known.remove(&oldest);
-            }
+        if order.len() > MAX_ANSWERED
+            && let Some(oldest) = order.pop_front()
+        {
+            known.remove(&oldest);
         }
         true
     }
@@ -87,7 +90,10 @@ struct Opened {
 }
 
 fn refused(code: &'static str, message: impl ToString) -> ServiceError {
-    ServiceError::Refused { code, message: message.to_string() }
+    ServiceError::Refused {
+        code,
+        message: message.to_string(),
+    }
 }
 
 fn internal(error: impl std::error::Error + Send + Sync + 'static) -> ServiceError {
@@ -124,7 +130,9 @@ impl WorkerService {
             .clone()
             .ok_or_else(|| unavailable("the worker is in no cluster; ask one that is"))?;
         if !view.is_current() {
-            return Err(unavailable("the worker is catching up with its cluster; ask another one"));
+            return Err(unavailable(
+                "the worker is catching up with its cluster; ask another one",
+            ));
         }
         Ok((view, member))
     }
@@ -148,21 +156,31 @@ impl WorkerService {
             .identity
             .agree(&data.pubkey)
             .map_err(|error| refused("undecipherable", error))?;
-        let plain = envelope::decrypt(&shared, &data)
-            .map_err(|error| refused("undecipherable", error))?;
+        let plain =
+            envelope::decrypt(&shared, &data).map_err(|error| refused("undecipherable", error))?;
         if !self.answered.insert(blake2_256(&bytes)) {
             return Err(refused(
                 "answered-before",
                 "this very query has been answered before: make a new one with a new nonce",
             ));
         }
-        Ok(Opened { sender: signer.account, shared, plain })
+        Ok(Opened {
+            sender: signer.account,
+            shared,
+            plain,
+        })
     }
 
-    fn seal(&self, shared: &SharedKey, answer: &[u8]) -> Result<ContractQueryResponse, ServiceError> {
+    fn seal(
+        &self,
+        shared: &SharedKey,
+        answer: &[u8],
+    ) -> Result<ContractQueryResponse, ServiceError> {
         let data = envelope::encrypt(shared, self.identity.public(), answer, &mut OsRng)
             .map_err(internal)?;
-        Ok(ContractQueryResponse { encoded_encrypted_data: data.encode() })
+        Ok(ContractQueryResponse {
+            encoded_encrypted_data: data.encode(),
+        })
     }
 
     async fn answer(
@@ -183,37 +201,66 @@ impl WorkerService {
             )));
         }
         let ask = match query.data {
-            InkQueryData::InkMessage { payload, deposit, transfer, estimating } => {
-                Ask::Call { contract, input: payload, deposit, transfer, estimating }
-            }
+            InkQueryData::InkMessage {
+                payload,
+                deposit,
+                transfer,
+                estimating,
+            } => Ask::Call {
+                contract,
+                input: payload,
+                deposit,
+                transfer,
+                estimating,
+            },
             InkQueryData::InkInstantiate {
                 code_hash,
                 salt,
                 instantiate_data,
                 deposit,
                 transfer,
-            } => Ask::Instantiate { code_hash, input: instantiate_data, salt, deposit, transfer },
+            } => Ask::Instantiate {
+                code_hash,
+                input: instantiate_data,
+                salt,
+                deposit,
+                transfer,
+            },
             InkQueryData::SidevmMessage(request) => {
                 let settings = read_settings(&*state).map_err(|error| failed(&error))?;
-                let is_logger = settings.log_handler.unwrap_or(settings.system_contract) == contract;
+                let is_logger =
+                    settings.log_handler.unwrap_or(settings.system_contract) == contract;
                 if !is_logger {
                     return Err(InkQueryError::SidevmNotFound);
                 }
                 let sees_all = settings.owner == *sender;
-                return Ok(InkQueryOk::InkMessageReturn(self.logs.answer(&request, sees_all)));
+                return Ok(InkQueryOk::InkMessageReturn(
+                    self.logs.answer(&request, sees_all),
+                ));
             }
         };
         let at = (member.applied, member.now_ms);
-        let here = Here { deadline: Some(Instant::now() + self.query_timeout), ..self.here.clone() };
-        let answered = member.cluster.query(state, at, sender, ask, Arc::new(here)).await;
-        answered.map(InkQueryOk::InkMessageReturn).map_err(|error| failed(&error))
+        let here = Here {
+            deadline: Some(Instant::now() + self.query_timeout),
+            ..self.here.clone()
+        };
+        let answered = member
+            .cluster
+            .query(state, at, sender, ask, Arc::new(here))
+            .await;
+        answered
+            .map(InkQueryOk::InkMessageReturn)
+            .map_err(|error| failed(&error))
     }
 
     fn contract(&self, view: &View, id: &str) -> Result<Option<ContractInfo>, ServiceError> {
         let mut bytes = [0; 32];
         let hex = id.strip_prefix("0x").unwrap_or(id);
         hex::decode_to_slice(hex, &mut bytes).map_err(|_| {
-            refused("bad-contract-id", format!("{id:?} is not a contract id: give 32 bytes as hex"))
+            refused(
+                "bad-contract-id",
+                format!("{id:?} is not a contract id: give 32 bytes as hex"),
+            )
         })?;
         let state = view.state();
         let Some(info) =
@@ -241,13 +288,18 @@ fn prefixed(bytes: &[u8]) -> String {
 
 impl Service for WorkerService {
     fn health(&self) -> Result<(), String> {
-        self.serving().map(|_| ()).map_err(|error| error.to_string())
+        self.serving()
+            .map(|_| ())
+            .map_err(|error| error.to_string())
     }
 
     fn info(&self) -> PhactoryInfo {
         let view = self.view();
         let public = hex::encode(self.identity.public());
-        let state_root = view.member.as_ref().map(|member| prefixed(&member.state_root.0));
+        let state_root = view
+            .member
+            .as_ref()
+            .map(|member| prefixed(&member.state_root.0));
         let contracts = match &view.member {
             Some(_) => contracts(view.state()).map_or(0, |contracts| contracts.len() as u64),
             None => 0,
@@ -283,8 +335,14 @@ impl Service for WorkerService {
         request: GetRuntimeInfoRequest,
     ) -> Result<InitRuntimeResponse, ServiceError> {
         let view = self.view();
-        if request.encoded_operator.is_some_and(|operator| operator != self.operator.encode()) {
-            return Err(refused("other-operator", "the worker is run by another operator"));
+        if request
+            .encoded_operator
+            .is_some_and(|operator| operator != self.operator.encode())
+        {
+            return Err(refused(
+                "other-operator",
+                "the worker is run by another operator",
+            ));
         }
         let worker = WorkerId(self.identity.public());
         let evidence = self.evidence();
@@ -328,7 +386,9 @@ impl Service for WorkerService {
 
     fn cluster_info(&self) -> Result<GetClusterInfoResponse, ServiceError> {
         let view = self.view();
-        let Some(member) = &view.member else { return Ok(GetClusterInfoResponse { info: None }) };
+        let Some(member) = &view.member else {
+            return Ok(GetClusterInfoResponse { info: None });
+        };
         let contracts = contracts(view.state()).map_err(internal)?;
         Ok(GetClusterInfoResponse {
             info: Some(ClusterInfo {

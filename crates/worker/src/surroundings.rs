@@ -35,7 +35,9 @@ pub(crate) struct Here {
 }
 
 pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -84,7 +86,9 @@ impl Surroundings for Here {
     ) -> BoxFuture<'_, HttpAnswers> {
         Box::pin(async move {
             let limit = Duration::from_millis(timeout_ms);
-            let answers = requests.into_iter().map(|request| self.fetch(request, limit));
+            let answers = requests
+                .into_iter()
+                .map(|request| self.fetch(request, limit));
             Ok(join_all(answers).await)
         })
     }
@@ -110,7 +114,8 @@ impl Surroundings for Here {
     }
 
     fn interrupted(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
 
@@ -120,8 +125,18 @@ impl Here {
         request: HttpRequest,
         limit: Duration,
     ) -> Result<HttpResponse, HttpRequestError> {
-        let HttpRequest { url, method, headers, body } = request;
-        let request = Request { method, url, headers, body };
+        let HttpRequest {
+            url,
+            method,
+            headers,
+            body,
+        } = request;
+        let request = Request {
+            method,
+            url,
+            headers,
+            body,
+        };
         let failed = |status_code, reason: &str| HttpResponse {
             status_code,
             reason_phrase: reason.to_owned(),

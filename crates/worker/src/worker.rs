@@ -92,13 +92,26 @@ impl Worker {
         engine: Engine,
         listener: TcpListener,
     ) -> Result<Self, StartError> {
-        let Config { directory, chain, genesis, operator, measurement, attester, egress, limits } =
-            config;
-        fs::create_dir_all(&directory)
-            .map_err(|source| StartError::Directory { path: directory.clone(), source })?;
+        let Config {
+            directory,
+            chain,
+            genesis,
+            operator,
+            measurement,
+            attester,
+            egress,
+            limits,
+        } = config;
+        fs::create_dir_all(&directory).map_err(|source| StartError::Directory {
+            path: directory.clone(),
+            source,
+        })?;
         let identity = identity::load_or_create(&directory)?;
         let genesis_hash = genesis.hash;
-        let owner = Owner { version: records::VERSION, identity: &genesis_hash.0 };
+        let owner = Owner {
+            version: records::VERSION,
+            identity: &genesis_hash.0,
+        };
         let key = identity::store_key(&identity);
         let store = Store::open(&directory.join("records.redb"), &key, owner)?;
         let follower = Follower::new(genesis)?;
@@ -126,20 +139,21 @@ impl Worker {
             answered: Answered::default(),
             query_timeout: limits.query_timeout,
         });
-        let serving =
-            server::serve(listener, service.clone(), limits, until(stopped.clone()));
+        let serving = server::serve(listener, service.clone(), limits, until(stopped.clone()));
         let following = follow(chain.clone(), node, here, stopped.clone());
         // On a thread of its own: applying a block compiles code and waits for the disk, and queries
         // must not wait for that.
         let runtime = tokio::runtime::Handle::current();
         let following = tokio::task::spawn_blocking(move || runtime.block_on(following));
         let reporting = report(chain, identity, genesis_hash, store, views.clone(), stopped);
-        let tasks = vec![
-            tokio::spawn(serving),
-            following,
-            tokio::spawn(reporting),
-        ];
-        Ok(Self { id, service, views, stop, tasks })
+        let tasks = vec![tokio::spawn(serving), following, tokio::spawn(reporting)];
+        Ok(Self {
+            id,
+            service,
+            views,
+            stop,
+            tasks,
+        })
     }
 
     /// The worker's id.
@@ -223,7 +237,10 @@ async fn follow_connected(
     let chain = Chain::connect(url).await?;
     let mut news = chain.subscribe_finalized().await?;
     let done = |effects: Effects| {
-        effects.logs.into_iter().for_each(|line| here.logs.add(line));
+        effects
+            .logs
+            .into_iter()
+            .for_each(|line| here.logs.add(line));
         here.grant(effects.requests);
     };
     loop {
@@ -272,7 +289,10 @@ async fn report(
         match reporter.on_view(&chain, &view).await {
             Ok(()) => connection = Some(chain),
             // The next block is the next attempt, on a new connection.
-            Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "a report was not sent"),
+            Err(error) => tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "a report was not sent"
+            ),
         }
     }
 }

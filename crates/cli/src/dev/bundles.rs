@@ -42,16 +42,14 @@ pub(super) fn system() -> Result<(&'static [u8], Bundle), DevError> {
 /// The example contracts.
 pub(super) fn examples() -> Result<Vec<Example>, DevError> {
     Ok(vec![
-        example(
-            "http",
-            bundle!("http"),
-            ("new", &[]),
-            "latest",
-        )?,
+        example("http", bundle!("http"), ("new", &[]), "latest")?,
         example(
             "token",
             bundle!("token"),
-            ("new", &["1_000_000_000_000_000_000", "Phat Token", "PTK", "12"]),
+            (
+                "new",
+                &["1_000_000_000_000_000_000", "Phat Token", "PTK", "12"],
+            ),
             "total_supply",
         )?,
     ])
@@ -65,7 +63,14 @@ fn example(
 ) -> Result<Example, DevError> {
     let bundle = Bundle::parse(bytes)?;
     let code_hash = CodeHash::from(phat_primitives::blake2_256(bundle.code()?));
-    Ok(Example { name, bytes, bundle, code_hash, constructor, question })
+    Ok(Example {
+        name,
+        bytes,
+        bundle,
+        code_hash,
+        constructor,
+        question,
+    })
 }
 
 #[cfg(test)]
@@ -75,8 +80,16 @@ mod tests {
     #[test]
     fn the_examples_have_the_messages_that_are_used() {
         for example in examples().unwrap() {
-            let constructor = example.bundle.interface.constructor(example.constructor.0).unwrap();
-            example.bundle.interface.encode_call(constructor, example.constructor.1).unwrap();
+            let constructor = example
+                .bundle
+                .interface
+                .constructor(example.constructor.0)
+                .unwrap();
+            example
+                .bundle
+                .interface
+                .encode_call(constructor, example.constructor.1)
+                .unwrap();
             let question = example.bundle.interface.message(example.question).unwrap();
             assert!(question.args.is_empty() && !question.mutates);
         }

@@ -2,7 +2,7 @@
 //! keys and transactions are made by the compiler's rules and not by metadata.
 
 use super::{DevError, setup::Named};
-use codec::{Decode, Encode};
+use codec::Decode;
 use jsonrpsee::{
     core::client::{ClientT, SubscriptionClientT},
     rpc_params,
@@ -10,12 +10,11 @@ use jsonrpsee::{
 };
 use pallet_phat_registry::VersionedEndpoints;
 use phat_primitives::{BlockNumber, ClusterId, ContractId, Hash, WorkerId};
-use phat_runtime::{Runtime, RuntimeCall, RuntimeEvent, TxExtension, UncheckedExtrinsic};
+use phat_runtime::{Runtime, RuntimeCall, RuntimeEvent};
 use polkadot_sdk::{
-    frame_system, pallet_transaction_payment,
+    frame_system,
     sp_core::{Pair, sr25519},
     sp_io::hashing::twox_128,
-    sp_runtime::{MultiAddress, MultiSignature, generic::Era},
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -42,8 +41,10 @@ impl ChainRpc {
     }
 
     async fn storage(&self, key: &[u8], at: Option<&str>) -> Result<Option<Vec<u8>>, DevError> {
-        let value: Option<String> =
-            self.client.request("state_getStorage", rpc_params![text(key), at]).await?;
+        let value: Option<String> = self
+            .client
+            .request("state_getStorage", rpc_params![text(key), at])
+            .await?;
         value
             .map(|value| hex::decode(value.trim_start_matches("0x")))
             .transpose()
@@ -52,7 +53,10 @@ impl ChainRpc {
 
     /// The encoded header of block 0.
     pub(super) async fn genesis_header(&self) -> Result<Vec<u8>, DevError> {
-        let answer: Value = self.client.request("phat_blocks", rpc_params![0, 1]).await?;
+        let answer: Value = self
+            .client
+            .request("phat_blocks", rpc_params![0, 1])
+            .await?;
         answer["blocks"][0]["header"]
             .as_str()
             .and_then(|header| hex::decode(header.trim_start_matches("0x")).ok())
@@ -61,10 +65,15 @@ impl ChainRpc {
 
     /// Height of the chain.
     pub(super) async fn height(&self) -> Result<BlockNumber, DevError> {
-        let header: Value = self.client.request("chain_getHeader", rpc_params![]).await?;
+        let header: Value = self
+            .client
+            .request("chain_getHeader", rpc_params![])
+            .await?;
         header["number"]
             .as_str()
-            .and_then(|number| BlockNumber::from_str_radix(number.trim_start_matches("0x"), 16).ok())
+            .and_then(|number| {
+                BlockNumber::from_str_radix(number.trim_start_matches("0x"), 16).ok()
+            })
             .ok_or(DevError::Malformed("chain_getHeader"))
     }
 
@@ -116,52 +125,23 @@ impl ChainRpc {
         signer: &sr25519::Pair,
         call: RuntimeCall,
     ) -> Result<(), DevError> {
-        let account = phat_runtime::AccountId::from(signer.public().0);
         let address = phat_client::keys::address(&phat_primitives::AccountId(signer.public().0));
-        let nonce: u32 =
-            self.client.request("system_accountNextIndex", rpc_params![address]).await?;
-        let genesis: String = self.client.request("chain_getBlockHash", rpc_params![0]).await?;
+        let nonce: u32 = self
+            .client
+            .request("system_accountNextIndex", rpc_params![address])
+            .await?;
+        let genesis: String = self
+            .client
+            .request("chain_getBlockHash", rpc_params![0])
+            .await?;
         let genesis = Hash::from_slice(
             &hex::decode(genesis.trim_start_matches("0x"))
                 .ok()
                 .filter(|bytes| bytes.len() == 32)
                 .ok_or(DevError::Malformed("chain_getBlockHash"))?,
         );
-        let extension: TxExtension = (
-            frame_system::AuthorizeCall::new(),
-            frame_system::CheckNonZeroSender::new(),
-            frame_system::CheckSpecVersion::new(),
-            frame_system::CheckTxVersion::new(),
-            frame_system::CheckGenesis::new(),
-            frame_system::CheckMortality::from(Era::Immortal),
-            frame_system::CheckNonce::from(nonce),
-            frame_system::CheckWeight::new(),
-            pallet_transaction_payment::ChargeTransactionPayment::from(0),
-            frame_system::WeightReclaim::new(),
-        );
-        let version = phat_runtime::VERSION;
-        let implicit = (
-            (),
-            (),
-            version.spec_version,
-            version.transaction_version,
-            genesis,
-            genesis,
-            (),
-            (),
-            (),
-            (),
-        );
-        let payload =
-            phat_runtime::SignedPayload::from_raw(call.clone(), extension.clone(), implicit);
-        let signature = payload.using_encoded(|bytes| signer.sign(bytes));
-        let extrinsic = UncheckedExtrinsic::new_signed(
-            call,
-            MultiAddress::Id(account),
-            MultiSignature::Sr25519(signature),
-            extension,
-        );
-        let block = self.watch(&extrinsic.encode()).await?;
+        let extrinsic = phat_runtime::signed_extrinsic(signer, call, nonce, genesis);
+        let block = self.watch(&extrinsic).await?;
         self.check(&block).await
     }
 
@@ -176,16 +156,22 @@ impl ChainRpc {
             )
             .await?;
         while let Some(status) = statuses.next().await {
-            let status = status.map_err(|_| DevError::Malformed("author_submitAndWatchExtrinsic"))?;
+            let status =
+                status.map_err(|_| DevError::Malformed("author_submitAndWatchExtrinsic"))?;
             if let Some(block) = status["finalized"].as_str() {
                 return Ok(block.to_owned());
             }
             let failed = ["invalid", "dropped", "usurped"];
-            if failed.iter().any(|state| status == *state || status.get(state).is_some()) {
+            if failed
+                .iter()
+                .any(|state| status == *state || status.get(state).is_some())
+            {
                 return Err(DevError::Setup(format!("the transaction is {status}")));
             }
         }
-        Err(DevError::Setup("the chain does not say what became of the transaction".into()))
+        Err(DevError::Setup(
+            "the chain does not say what became of the transaction".into(),
+        ))
     }
 
     /// Looks for a failure among the events of a block.

@@ -24,7 +24,9 @@ pub(crate) enum DevError {
         source: io::Error,
     },
     /// A worker's port is taken.
-    #[error("worker {index} cannot listen on {address}: {source}; stop what listens there (another `phat dev`?) or choose other ports with --worker-port")]
+    #[error(
+        "worker {index} cannot listen on {address}: {source}; stop what listens there (another `phat dev`?) or choose other ports with --worker-port"
+    )]
     Port {
         /// Number of the worker.
         index: u16,

@@ -39,10 +39,7 @@ const SYSTEM_VERSION: [u8; 4] = [0x87, 0xc9, 0x8a, 0x8d];
 
 /// The contracts that the network has from the beginning, in the order in which they are made. Their
 /// ids follow from what they are made of.
-pub(super) fn contracts(
-    cluster: &ClusterId,
-    examples: &[Example],
-) -> Result<Vec<Named>, DevError> {
+pub(super) fn contracts(cluster: &ClusterId, examples: &[Example]) -> Result<Vec<Named>, DevError> {
     let owner = owner_id()?;
     let (file, system) = bundles::system()?;
     let code_hash = CodeHash::from(phat_primitives::blake2_256(system.code()?));
@@ -60,7 +57,10 @@ pub(super) fn contracts(
             id: ids::contract_id(&owner, &example.code_hash, cluster, &[]),
             code_hash: example.code_hash,
             bundle: example.bytes,
-            question: example.bundle.interface.encode_call(question, &[] as &[&str])?,
+            question: example
+                .bundle
+                .interface
+                .encode_call(question, &[] as &[&str])?,
         });
     }
     Ok(named)
@@ -84,7 +84,13 @@ pub(super) async fn complete(
         match known {
             None => {
                 let evidence = Box::new(running.worker.evidence());
-                calls.push(Registry::register_worker { evidence, endpoints }.into());
+                calls.push(
+                    Registry::register_worker {
+                        evidence,
+                        endpoints,
+                    }
+                    .into(),
+                );
             }
             Some(urls) if urls != [running.url.as_str()] => {
                 calls.push(Registry::update_endpoints { worker, endpoints }.into());
@@ -92,13 +98,21 @@ pub(super) async fn complete(
             Some(_) => {}
         }
         if !members.contains(&worker) {
-            calls.push(Clusters::add_worker_to_cluster { worker, cluster_id: *cluster }.into());
+            calls.push(
+                Clusters::add_worker_to_cluster {
+                    worker,
+                    cluster_id: *cluster,
+                }
+                .into(),
+            );
         }
     }
     if calls.is_empty() {
         return Ok(());
     }
-    chain.submit(&signer()?, pallet_utility::Call::batch_all { calls }.into()).await
+    chain
+        .submit(&signer()?, pallet_utility::Call::batch_all { calls }.into())
+        .await
 }
 
 fn endpoints(running: &Running) -> Result<VersionedEndpoints, DevError> {
@@ -119,11 +133,16 @@ pub(super) async fn submit(
     examples: &[Example],
 ) -> Result<(), DevError> {
     let calls = calls(owner_id()?, workers, examples)?;
-    chain.submit(&signer()?, pallet_utility::Call::batch_all { calls }.into()).await
+    chain
+        .submit(&signer()?, pallet_utility::Call::batch_all { calls }.into())
+        .await
 }
 
 fn sudo(call: RuntimeCall) -> RuntimeCall {
-    pallet_sudo::Call::sudo { call: Box::new(call) }.into()
+    pallet_sudo::Call::sudo {
+        call: Box::new(call),
+    }
+    .into()
 }
 
 fn calls(
@@ -140,10 +159,23 @@ fn calls(
     for running in workers {
         let endpoints = endpoints(running)?;
         let evidence = Box::new(running.worker.evidence());
-        calls.push(Registry::register_worker { evidence, endpoints }.into());
+        calls.push(
+            Registry::register_worker {
+                evidence,
+                endpoints,
+            }
+            .into(),
+        );
     }
-    let first = workers.first().ok_or_else(|| DevError::Setup("there is no worker".into()))?;
-    calls.push(sudo(Registry::add_gatekeeper { worker: first.worker.id() }.into()));
+    let first = workers
+        .first()
+        .ok_or_else(|| DevError::Setup("there is no worker".into()))?;
+    calls.push(sudo(
+        Registry::add_gatekeeper {
+            worker: first.worker.id(),
+        }
+        .into(),
+    ));
     let (_, system) = bundles::system()?;
     let code = system
         .code()?

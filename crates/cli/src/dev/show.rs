@@ -6,14 +6,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 use phat_client::keys::address;
 use phat_primitives::{AccountId, BlockNumber, ClusterId, Hash, WorkerId};
 use serde_json::json;
-use std::{
-    io::IsTerminal,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{io::IsTerminal, path::PathBuf, time::Duration};
 
 /// The accounts that a development chain funds.
-const ACCOUNTS: [&str; 6] = ["//Alice", "//Bob", "//Charlie", "//Dave", "//Eve", "//Ferdie"];
+const ACCOUNTS: [&str; 6] = [
+    "//Alice",
+    "//Bob",
+    "//Charlie",
+    "//Dave",
+    "//Eve",
+    "//Ferdie",
+];
 
 /// Everything there is when the network is ready.
 pub(super) struct Ready {
@@ -58,8 +61,7 @@ impl Output {
     pub(super) fn new(json: bool) -> Self {
         let on_terminal = std::io::stderr().is_terminal();
         let spinner = (on_terminal && !json).then(|| {
-            let spinner = ProgressBar::new_spinner()
-                .with_style(ProgressStyle::default_spinner());
+            let spinner = ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner());
             spinner.enable_steady_tick(Duration::from_millis(80));
             spinner
         });
@@ -165,7 +167,11 @@ fn as_text(ready: &Ready) -> String {
         ));
     }
     line(String::new());
-    line(format!("{}  (funded; {} is sudo and owns the cluster)", head("accounts"), ACCOUNTS[0]));
+    line(format!(
+        "{}  (funded; {} is sudo and owns the cluster)",
+        head("accounts"),
+        ACCOUNTS[0]
+    ));
     for (suri, address) in accounts() {
         line(format!("  {suri:<10} {address}"));
     }

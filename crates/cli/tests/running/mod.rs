@@ -35,11 +35,17 @@ pub(crate) fn start(folder: &Path, options: &[&str]) -> Network {
         .expect("phat starts");
     let stdout = process.stdout.take().expect("its output is piped");
     let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line).expect("it writes text");
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .expect("it writes text");
     let ready = serde_json::from_str(&line).unwrap_or_else(|_| {
         let mut error = String::new();
         // It has ended, so there is an end to this.
-        let _ = process.stderr.take().expect("piped").read_to_string(&mut error);
+        let _ = process
+            .stderr
+            .take()
+            .expect("piped")
+            .read_to_string(&mut error);
         panic!("phat dev is not ready: {error}");
     });
     Network { process, ready }
@@ -69,7 +75,10 @@ impl Network {
     }
 
     pub(crate) fn worker(&self, index: usize) -> String {
-        self.ready["workers"][index]["url"].as_str().expect("an address").to_owned()
+        self.ready["workers"][index]["url"]
+            .as_str()
+            .expect("an address")
+            .to_owned()
     }
 
     pub(crate) fn workers(&self) -> usize {
@@ -87,7 +96,10 @@ impl Network {
     /// Ctrl-C: it must end by itself and without an error.
     pub(crate) fn stop(mut self) {
         let id = self.process.id().to_string();
-        let sent = Command::new("kill").args(["-INT", &id]).status().expect("kill runs");
+        let sent = Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .expect("kill runs");
         assert!(sent.success());
         for _ in 0..200 {
             if let Some(status) = self.process.try_wait().expect("it can be waited for") {
@@ -116,7 +128,9 @@ impl Drop for Network {
 
 /// A server on this machine that answers everything with this document.
 pub(crate) async fn json_server(document: &'static str) -> SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
     let address = listener.local_addr().expect("an address");
     let app = axum::Router::new().fallback(move || async move { document });
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -128,7 +142,11 @@ fn alice() -> Account {
 }
 
 async fn submit(client: &Client, account: &Account, call: Call) -> Submitted {
-    client.chain().submit(account, call).await.expect("the transaction is taken")
+    client
+        .chain()
+        .submit(account, call)
+        .await
+        .expect("the transaction is taken")
 }
 
 fn plain(message: Vec<u8>, gas_limit: u64) -> Vec<u8> {
@@ -160,19 +178,30 @@ pub(crate) async fn push_without_trial(
     let args: Vec<_> = argument.into_iter().collect();
     let call = api.encode_call(function, &args).expect("the argument fits");
     let payload = plain(call, options.gas_limit.expect("a limit is given"));
-    let call = Call::Push { contract, payload, deposit: 100_000_000_000 };
+    let call = Call::Push {
+        contract,
+        payload,
+        deposit: 100_000_000_000,
+    };
     receipt_of(client, submit(client, &alice(), call).await).await
 }
 
 /// Sends bytes that are no command.
 pub(crate) async fn push_garbage(client: &Client, contract: ContractId) -> Receipt {
-    let call = Call::Push { contract, payload: vec![7; 100], deposit: 0 };
+    let call = Call::Push {
+        contract,
+        payload: vec![7; 100],
+        deposit: 0,
+    };
     receipt_of(client, submit(client, &alice(), call).await).await
 }
 
 /// Uploads bytes as code.
 pub(crate) async fn upload_bytes(client: &Client, code: Vec<u8>) -> Receipt {
-    let call = Call::Upload { cluster: client.cluster().id, code };
+    let call = Call::Upload {
+        cluster: client.cluster().id,
+        code,
+    };
     receipt_of(client, submit(client, &alice(), call).await).await
 }
 
@@ -186,7 +215,13 @@ pub(crate) async fn transfer_to_cluster(client: &Client, amount: Balance) {
     };
     submit(client, &account, call).await;
     for _ in 0..200 {
-        if client.cluster_balance(&account.id()).await.expect("an answer").total >= amount {
+        if client
+            .cluster_balance(&account.id())
+            .await
+            .expect("an answer")
+            .total
+            >= amount
+        {
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -203,11 +238,17 @@ pub(crate) async fn push_many(
     count: usize,
 ) -> Vec<MessageNumber> {
     let function = api.message("transfer").expect("there is such a message");
-    let call = api.encode_call(function, &[to, "1", ""]).expect("the arguments fit");
+    let call = api
+        .encode_call(function, &[to, "1", ""])
+        .expect("the arguments fit");
     let mut numbers = Vec::new();
     for _ in 0..count {
         let payload = plain(call.clone(), 20_000_000_000);
-        let call = Call::Push { contract: token, payload, deposit: 0 };
+        let call = Call::Push {
+            contract: token,
+            payload,
+            deposit: 0,
+        };
         let submitted = submit(client, &alice(), call).await;
         numbers.push(submitted.message.expect("a message is queued"));
     }
