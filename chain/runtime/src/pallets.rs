@@ -77,8 +77,12 @@ mod runtime {
 // The macro keeps the trait behind these two private to this module.
 
 /// The inherents that the pallets make of what the block's author observed.
+///
+/// They are encoded as version 4, as long as there are clients in use that cannot decode a block with
+/// a bare extrinsic of version 5.
 pub(crate) fn inherent_extrinsics(data: InherentData) -> Vec<UncheckedExtrinsic> {
-    data.create_extrinsics()
+    let inherents = data.create_extrinsics().into_iter();
+    inherents.map(|inherent| UncheckedExtrinsic::new_bare_legacy(inherent.function)).collect()
 }
 
 /// What the pallets think of the inherents in `block`.

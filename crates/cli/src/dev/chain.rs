@@ -158,7 +158,8 @@ impl ChainRpc {
         while let Some(status) = statuses.next().await {
             let status =
                 status.map_err(|_| DevError::Malformed("author_submitAndWatchExtrinsic"))?;
-            if let Some(block) = status["finalized"].as_str() {
+            // A block of this chain is final when it is sealed.
+            if let Some(block) = status["inBlock"].as_str() {
                 return Ok(block.to_owned());
             }
             let failed = ["invalid", "dropped", "usurped"];
