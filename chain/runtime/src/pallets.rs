@@ -82,7 +82,9 @@ mod runtime {
 /// a bare extrinsic of version 5.
 pub(crate) fn inherent_extrinsics(data: InherentData) -> Vec<UncheckedExtrinsic> {
     let inherents = data.create_extrinsics().into_iter();
-    inherents.map(|inherent| UncheckedExtrinsic::new_bare_legacy(inherent.function)).collect()
+    inherents
+        .map(|inherent| UncheckedExtrinsic::new_bare_legacy(inherent.function))
+        .collect()
 }
 
 /// What the pallets think of the inherents in `block`.

@@ -1,5 +1,6 @@
 //! Genesis configurations that come with the runtime.
 
+use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 

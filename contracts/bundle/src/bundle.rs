@@ -19,7 +19,7 @@ const METADATA: [&str; 4] = ["spec", "storage", "types", "version"];
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// The file could not be read.
-    #[error("could not read {path}; build it with `cargo run -p phat-bundle`")]
+    #[error("could not read {path}; build it with `cargo bundle`")]
     Read {
         /// The file.
         path: PathBuf,
@@ -36,7 +36,7 @@ pub enum BundleError {
     #[error("the bundle's hash is not that of its code; build the bundle again")]
     Hash,
     /// The sources have changed since the bundle was built.
-    #[error("the bundle is older than its sources; run `cargo run -p phat-bundle` and commit it")]
+    #[error("the bundle is older than its sources; run `cargo bundle` and commit it")]
     Stale,
     /// The code is not a contract's.
     #[error("the bundle's code is not that of a contract")]

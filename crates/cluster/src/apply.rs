@@ -3,8 +3,8 @@
 use crate::{
     Accumulator, Cluster,
     command::{Ended, Runner},
-    host::{ClusterHost, LogRecord},
-    limits::{SWEEP_PER_BLOCK, SYSTEM_GAS},
+    host::{ClusterHost, LogEntry, LogRecord},
+    limits::{MAX_LOGS_PER_BLOCK, SWEEP_PER_BLOCK, SYSTEM_GAS},
     settings::{self, Settings, SettingsError, put_settings, put_weight},
 };
 use phat_engine::{
@@ -12,8 +12,8 @@ use phat_engine::{
     ledger, pink::PinkEvent, schema,
 };
 use phat_primitives::{
-    AccountId, BlockNumber, ContractId, Hash, MessageNumber,
-    message::{ClusterGenesis, ClusterMessage},
+    AccountId, BlockNumber, ContractId, Hash, MessageNumber, ids,
+    message::{ClusterGenesis, ClusterMessage, Instantiate},
     receipt::{Receipt, Success},
     report::WithdrawalOutcome,
 };
@@ -200,6 +200,8 @@ impl Cluster {
             treasury: settings.prices.treasury,
             gas_price: settings.prices.gas_price,
         };
+        // The contract that it is about, so that its log can say what came of it.
+        let mut target = None;
         let (sender, ended) = match message {
             // Who is in the cluster concerns the workers, and is not part of its state.
             ClusterMessage::Created(_)
@@ -213,18 +215,26 @@ impl Cluster {
             ClusterMessage::Upload { owner, kind, code } => {
                 (owner, runner.upload(overlay, &owner, kind, &code)?)
             }
-            ClusterMessage::Instantiate(request) => (
-                request.deployer,
-                runner.instantiate(overlay, request).await?,
-            ),
+            ClusterMessage::Instantiate(request) => {
+                let deployer = request.deployer;
+                let Instantiate {
+                    code_hash, salt, ..
+                } = &request;
+                let id = ids::contract_id(&deployer, code_hash, &self.id, salt);
+                target = Some((id, "instantiate failed"));
+                (deployer, runner.instantiate(overlay, request).await?)
+            }
             ClusterMessage::Command {
                 sender,
                 contract,
                 payload,
-            } => (
-                sender,
-                runner.call(overlay, &sender, &contract, &payload).await?,
-            ),
+            } => {
+                target = Some((contract, "command failed"));
+                (
+                    sender,
+                    runner.call(overlay, &sender, &contract, &payload).await?,
+                )
+            }
             ClusterMessage::Withdraw { account, amount } => {
                 let ended = runner.withdraw(overlay, &account, amount)?;
                 let amount = if ended.outcome.is_ok() { amount } else { 0 };
@@ -234,7 +244,22 @@ impl Cluster {
                 (account, ended)
             }
         };
+        let contract_logs = host.take_logs();
+        if let (Some((contract, what)), Err(failure)) = (target, &ended.outcome) {
+            // Clients look for the failure of an instantiation in the first line about the contract.
+            let message = format!("{what}: {failure}");
+            host.record(contract, LogEntry::Line { level: 1, message });
+        }
+        for event in &ended.events {
+            let entry = LogEntry::Event {
+                topics: event.topics.clone(),
+                payload: event.data.clone(),
+            };
+            host.record(event.contract, entry);
+        }
         outcome.logs.extend(host.take_logs());
+        outcome.logs.extend(contract_logs);
+        outcome.logs.truncate(MAX_LOGS_PER_BLOCK);
         if let Ok(Success::Instantiated(contract, _)) = &ended.outcome {
             outcome.instantiated.push(*contract);
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     Cluster,
-    host::ClusterHost,
+    host::{ClusterHost, LogEntry},
     limits::{EXISTENTIAL_DEPOSIT, MAX_COMMAND_GAS},
 };
 use codec::Decode;
@@ -110,10 +110,13 @@ impl Runner<'_> {
             }
             Err(UploadError::State(error)) => Err(error),
             Err(refused) => {
-                overlay.rollback();
-                Ok(Ended::before_start(Failure::CodeRejected(
-                    refused.to_string(),
-                )))
+                // The parser's messages have several lines.
+                let reason = refused
+                    .to_string()
+                    .split_whitespace()
+                    .collect::<Vec<_>>()
+                    .join(" ");
+                Ok(Ended::before_start(Failure::CodeRejected(reason)))
             }
         }
     }
@@ -165,11 +168,11 @@ impl Runner<'_> {
             Err(reason) => return Ok(Ended::before_start(Failure::Unreadable(reason))),
         };
         let InkCommand::InkMessage {
+            nonce,
             message,
             transfer,
             gas_limit,
             storage_deposit_limit,
-            ..
         } = command;
         let gas_limit = gas_limit.min(MAX_COMMAND_GAS);
         if let Some(unpaid) = self.pay_up_front(overlay, sender, gas_limit)? {
@@ -188,6 +191,12 @@ impl Runner<'_> {
             .engine
             .call(overlay, self.host.clone(), args)
             .await?;
+        let entry = LogEntry::Output {
+            origin: *sender,
+            nonce,
+            output: outcome.encode_exec_result(),
+        };
+        self.host.record(*contract, entry);
         let fee = self.settle(overlay, sender, gas_limit, &outcome.report)?;
         let result = match outcome.result {
             Ok(output) => succeeded(output).map(Success::Called),

@@ -6,7 +6,7 @@ use phat_engine::{
     BoxFuture, ExecMode, Host, HttpAnswers,
     pink::{HttpRequest, HttpRequestError},
 };
-use phat_primitives::{BlockNumber, ContractId, Hash, blake2_256};
+use phat_primitives::{AccountId, BlockNumber, ContractId, Hash, blake2_256};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What only queries may use: the worker they run on. Nothing of it can reach the state.
@@ -38,7 +38,7 @@ pub trait Surroundings: Send + Sync {
     fn interrupted(&self) -> bool;
 }
 
-/// A line that a contract has logged.
+/// Something that happened to a contract, for the log of the worker.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogRecord {
     /// Which contract.
@@ -49,10 +49,36 @@ pub struct LogRecord {
     pub time_ms: u64,
     /// Whether a command or a query was running.
     pub in_transaction: bool,
-    /// 1 error, 2 warning, 3 info, 4 debug, 5 trace.
-    pub level: u8,
-    /// The line.
-    pub message: String,
+    /// What happened.
+    pub entry: LogEntry,
+}
+
+/// What happened to a contract. These are the kinds that clients know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LogEntry {
+    /// A line that the contract has logged, or why a command to it failed.
+    Line {
+        /// 1 error, 2 warning, 3 info, 4 debug, 5 trace.
+        level: u8,
+        /// The line.
+        message: String,
+    },
+    /// What a command returned.
+    Output {
+        /// Who sent it.
+        origin: AccountId,
+        /// The command's nonce.
+        nonce: Vec<u8>,
+        /// A SCALE-encoded `ContractExecResult`.
+        output: Vec<u8>,
+    },
+    /// An event that the contract emitted.
+    Event {
+        /// Its topics.
+        topics: Vec<Hash>,
+        /// Its data.
+        payload: Vec<u8>,
+    },
 }
 
 /// The world as one execution sees it.
@@ -196,13 +222,23 @@ impl Host for ClusterHost {
     }
 
     fn log(&self, contract: &[u8; 32], level: u8, message: String) {
+        self.record(Hash::from(*contract), LogEntry::Line { level, message });
+    }
+
+    fn interrupted(&self) -> bool {
+        self.surroundings.as_ref().is_some_and(|s| s.interrupted())
+    }
+}
+
+impl ClusterHost {
+    /// Puts something into the log.
+    pub(crate) fn record(&self, contract: ContractId, entry: LogEntry) {
         let record = LogRecord {
-            contract: Hash::from(*contract),
+            contract,
             block: self.block,
             time_ms: self.now_ms,
             in_transaction: self.surroundings.is_none(),
-            level,
-            message,
+            entry,
         };
         match &self.surroundings {
             Some(surroundings) => surroundings.log(record),
@@ -213,9 +249,5 @@ impl Host for ClusterHost {
                 }
             }
         }
-    }
-
-    fn interrupted(&self) -> bool {
-        self.surroundings.as_ref().is_some_and(|s| s.interrupted())
     }
 }

@@ -14,6 +14,7 @@ pub mod accumulator;
 pub mod limits;
 
 mod apply;
+mod coarse;
 mod command;
 mod host;
 mod query;
@@ -28,7 +29,7 @@ use phat_primitives::{ClusterId, ContractId};
 
 pub use accumulator::Accumulator;
 pub use apply::{Applied, ApplyError, Block};
-pub use host::{LogRecord, Surroundings};
+pub use host::{LogEntry, LogRecord, Surroundings};
 pub use query::{Ask, QueryError};
 pub use settings::{Settings, SettingsError, contracts, settings, weight};
 

@@ -2,6 +2,7 @@
 
 use crate::{
     Cluster,
+    coarse::coarsen,
     host::{ClusterHost, Surroundings},
     limits::MAX_QUERY_GAS,
     settings::{SettingsError, settings},
@@ -62,7 +63,8 @@ pub enum QueryError {
 
 impl Cluster {
     /// Answers a query by `origin` on `state`, as it is after block `block` of the time `now_ms`.
-    /// The answer is a SCALE-encoded `ContractExecResult` or `ContractInstantiateResult`.
+    /// The answer is a SCALE-encoded `ContractExecResult` or `ContractInstantiateResult`, in which
+    /// costs are rounded up.
     pub async fn query(
         &self,
         state: Arc<dyn State>,
@@ -78,6 +80,7 @@ impl Cluster {
             } => ExecMode::Query,
             Ask::Call { .. } | Ask::Instantiate { .. } => ExecMode::Estimating,
         };
+        let prices = settings.prices;
         let host = Arc::new(ClusterHost {
             cluster: self.clone(),
             settings,
@@ -106,7 +109,8 @@ impl Cluster {
                     storage_deposit_limit: None,
                     input,
                 };
-                let outcome = self.engine.call(&mut overlay, host, args).await?;
+                let mut outcome = self.engine.call(&mut overlay, host, args).await?;
+                coarsen(&mut outcome.report, &prices);
                 Ok(outcome.encode_exec_result())
             }
             Ask::Instantiate {
@@ -126,7 +130,8 @@ impl Cluster {
                     input,
                     salt,
                 };
-                let outcome = self.engine.instantiate(&mut overlay, host, args).await?;
+                let mut outcome = self.engine.instantiate(&mut overlay, host, args).await?;
+                coarsen(&mut outcome.report, &prices);
                 Ok(outcome.encode_instantiate_result())
             }
         }

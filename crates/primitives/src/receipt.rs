@@ -3,6 +3,7 @@
 use crate::{AccountId, Balance, BlockNumber, CodeHash, ContractId, Hash, MessageNumber};
 use alloc::{string::String, vec::Vec};
 use codec::{Decode, Encode};
+use core::fmt;
 
 /// How a command ended.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -58,6 +59,23 @@ pub enum Failure {
     },
     /// The code was refused; the reason in words.
     CodeRejected(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reverted(data) => write!(f, "reverted with 0x{}", hex::encode(data)),
+            Self::Failed(reason) | Self::Unreadable(reason) | Self::CodeRejected(reason) => {
+                f.write_str(reason)
+            }
+            Self::Unpaid { needed, available } => {
+                write!(
+                    f,
+                    "{needed} is needed up front, the account has {available}"
+                )
+            }
+        }
+    }
 }
 
 /// An event that a contract emitted.

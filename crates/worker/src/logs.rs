@@ -2,10 +2,10 @@
 //!
 //! Clients ask for logs with a `SidevmMessage` query to the contract that the system contract names
 //! as the driver `PinkLogger`. Here that is the system contract itself, and the worker answers, in the
-//! JSON that `@phala/sdk` 0.6 reads. Lines of a contract are for the owner of the cluster only: what a
-//! contract logs may be as secret as its state.
+//! JSON that `@phala/sdk` 0.6 reads: lines, outputs of commands, events. They are for the owner of the
+//! cluster only: what a contract logs may be as secret as its state.
 
-use phat_cluster::LogRecord;
+use phat_cluster::{LogEntry, LogRecord};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::VecDeque,
@@ -16,6 +16,8 @@ use std::{
 const MAX_RECORDS: usize = 16_384;
 /// Bytes of one line; the rest is cut off.
 const MAX_MESSAGE: usize = 4 * 1024;
+/// Bytes of an output or an event; larger ones are left out, because a part means nothing.
+const MAX_BYTES: usize = 16 * 1024;
 /// Lines in one answer.
 const MAX_ANSWER: usize = 1_000;
 
@@ -51,30 +53,43 @@ struct Records {
 }
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename = "Log", rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 struct Record {
     sequence: u64,
     block_number: u32,
     contract: String,
-    entry: String,
-    exec_mode: &'static str,
-    timestamp: u64,
-    level: u8,
-    message: String,
+    #[serde(flatten)]
+    entry: Entry,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all_fields = "camelCase")]
+enum Entry {
+    Log {
+        entry: String,
+        exec_mode: &'static str,
+        timestamp: u64,
+        level: u8,
+        message: String,
+    },
+    MessageOutput {
+        origin: String,
+        nonce: String,
+        output: String,
+    },
+    Event {
+        topics: Vec<String>,
+        payload: String,
+    },
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Info {
-    program: Program,
+    program: &'static str,
+    program_version: &'static str,
     current_number_of_records: usize,
     next_sequence: u64,
-}
-
-#[derive(Serialize)]
-struct Program {
-    name: &'static str,
-    version: &'static str,
 }
 
 #[derive(Serialize)]
@@ -88,10 +103,16 @@ impl Logs {
     }
 
     pub(crate) fn add(&self, mut record: LogRecord) {
-        if record.message.len() > MAX_MESSAGE {
-            record
-                .message
-                .truncate(record.message.floor_char_boundary(MAX_MESSAGE));
+        match &mut record.entry {
+            LogEntry::Line { message, .. } if message.len() > MAX_MESSAGE => {
+                message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+            }
+            LogEntry::Output { output: bytes, .. } | LogEntry::Event { payload: bytes, .. }
+                if bytes.len() > MAX_BYTES =>
+            {
+                return;
+            }
+            _ => {}
         }
         let mut inner = self.lock();
         if inner.records.len() == MAX_RECORDS {
@@ -123,10 +144,8 @@ impl Logs {
     fn info(&self) -> Info {
         let inner = self.lock();
         Info {
-            program: Program {
-                name: "phat",
-                version: env!("CARGO_PKG_VERSION"),
-            },
+            program: "phat",
+            program_version: env!("CARGO_PKG_VERSION"),
             current_number_of_records: inner.records.len(),
             next_sequence: inner.first + inner.records.len() as u64,
         }
@@ -166,27 +185,49 @@ impl Logs {
 }
 
 fn shown(sequence: u64, record: &LogRecord) -> Record {
-    let contract = format!("0x{}", hex::encode(record.contract.0));
+    let contract = prefixed(&record.contract.0);
+    let entry = match &record.entry {
+        LogEntry::Line { level, message } => Entry::Log {
+            entry: contract.clone(),
+            exec_mode: if record.in_transaction {
+                "transaction"
+            } else {
+                "query"
+            },
+            timestamp: record.time_ms,
+            level: *level,
+            message: message.clone(),
+        },
+        LogEntry::Output {
+            origin,
+            nonce,
+            output,
+        } => Entry::MessageOutput {
+            origin: prefixed(&origin.0),
+            nonce: prefixed(nonce),
+            output: prefixed(output),
+        },
+        LogEntry::Event { topics, payload } => Entry::Event {
+            topics: topics.iter().map(|topic| prefixed(&topic.0)).collect(),
+            payload: prefixed(payload),
+        },
+    };
     Record {
         sequence,
         block_number: record.block,
-        entry: contract.clone(),
         contract,
-        exec_mode: if record.in_transaction {
-            "transaction"
-        } else {
-            "query"
-        },
-        timestamp: record.time_ms,
-        level: record.level,
-        message: record.message.clone(),
+        entry,
     }
+}
+
+fn prefixed(bytes: &[u8]) -> String {
+    format!("0x{}", hex::encode(bytes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use phat_primitives::Hash;
+    use phat_primitives::{AccountId, Hash};
     use serde_json::{Value, json};
 
     fn line(contract: u8, message: &str) -> LogRecord {
@@ -195,8 +236,10 @@ mod tests {
             block: 7,
             time_ms: 1_000,
             in_transaction: true,
-            level: 3,
-            message: message.into(),
+            entry: LogEntry::Line {
+                level: 3,
+                message: message.into(),
+            },
         }
     }
 
@@ -231,6 +274,42 @@ mod tests {
         assert_eq!(all["records"][0]["type"], "Log");
         assert_eq!(all["records"][0]["execMode"], "transaction");
         assert_eq!(all["records"][0]["blockNumber"], 7);
+    }
+
+    #[test]
+    fn outputs_and_events_have_the_form_that_clients_read() {
+        let logs = Logs::default();
+        let mut record = line(1, "");
+        record.entry = LogEntry::Output {
+            origin: AccountId([2; 32]),
+            nonce: vec![3; 32],
+            output: vec![4, 5],
+        };
+        logs.add(record.clone());
+        record.entry = LogEntry::Event {
+            topics: vec![Hash::repeat_byte(6)],
+            payload: vec![7],
+        };
+        logs.add(record.clone());
+        record.entry = LogEntry::Event {
+            topics: Vec::new(),
+            payload: vec![0; MAX_BYTES + 1],
+        };
+        logs.add(record);
+        let answer = ask(&logs, json!({"action": "GetLog", "from": 0}), true);
+        assert_eq!(answer["records"].as_array().unwrap().len(), 2);
+        assert_eq!(answer["records"][0]["type"], "MessageOutput");
+        assert_eq!(
+            answer["records"][0]["nonce"],
+            format!("0x{}", "03".repeat(32))
+        );
+        assert_eq!(answer["records"][0]["output"], "0x0405");
+        assert_eq!(answer["records"][1]["type"], "Event");
+        assert_eq!(
+            answer["records"][1]["topics"],
+            json!([format!("0x{}", "06".repeat(32))])
+        );
+        assert_eq!(answer["records"][1]["payload"], "0x07");
     }
 
     #[test]

@@ -14,6 +14,8 @@ use jsonrpsee::server::{
 use polkadot_sdk::*;
 use serde::Serialize;
 use serde_json::json;
+use tower::ServiceBuilder;
+use tower_http::cors::{self, CorsLayer};
 
 use sp_core::Bytes;
 
@@ -49,8 +51,14 @@ pub(crate) fn serve(listener: TcpListener, service: Arc<Service>) -> std::io::Re
         // Finds connections whose other end is gone without having said so.
         .enable_ws_ping(PingConfig::new().ping_interval(Duration::from_secs(30)))
         .build();
+    // Clients run in web pages too. What they can do here, everybody can who reaches the port.
+    let cors = CorsLayer::new()
+        .allow_origin(cors::Any)
+        .allow_headers(cors::Any)
+        .allow_methods(cors::Any);
     let server = Server::builder()
         .set_config(config)
+        .set_http_middleware(ServiceBuilder::new().layer(cors))
         .build_from_tcp(listener)?;
     let methods = methods(Api(service)).map_err(std::io::Error::other)?;
     Ok(server.start(methods))
