@@ -1,1 +1,551 @@
+//! A cluster from its first block on, with real contracts.
 
+use crate::{
+    Accumulator, Applied, ApplyError, Ask, Block, Cluster, LogEntry, LogRecord, Surroundings,
+    limits::MAX_COMMAND_GAS, settings,
+};
+use codec::{Decode, Encode};
+use futures::executor::block_on;
+use phat_crypto::{Keypair, envelope, rand_core::OsRng};
+use phat_engine::{
+    BoxFuture, Changes, Engine, HttpAnswers, Overlay, State,
+    pink::{HttpRequest, HttpRequestError},
+    schema,
+};
+use phat_primitives::{
+    AccountId, Balance, CodeHash, ContractId, Hash, MessageNumber, blake2_256,
+    command::{CommandPayload, InkCommand},
+    ids,
+    message::{ClusterGenesis, ClusterMessage, Instantiate, Prices, ResourceKind},
+    receipt::{Failure, Receipt, Success},
+};
+use std::sync::{Arc, OnceLock};
+
+const OWNER: AccountId = AccountId([1; 32]);
+const ALICE: AccountId = AccountId([2; 32]);
+const BOB: AccountId = AccountId([3; 32]);
+const TREASURY: AccountId = AccountId([9; 32]);
+const FUNDS: Balance = 1_000_000_000_000_000;
+const GAS: u64 = 100_000_000_000;
+
+/// One engine for all tests: each reserves a great deal of address space.
+fn engine() -> Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE
+        .get_or_init(|| Engine::new(phat_engine::Config::default()).unwrap())
+        .clone()
+}
+
+fn code(name: &str) -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts");
+    let text = std::fs::read_to_string(format!("{folder}/{name}.contract")).unwrap();
+    let bundle: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let wasm = bundle["source"]["wasm"].as_str().unwrap();
+    hex::decode(wasm.trim_start_matches("0x")).unwrap()
+}
+
+fn hash_of(code: &[u8]) -> CodeHash {
+    Hash::from(blake2_256(code))
+}
+
+/// A cluster with its state, as a worker would keep it.
+struct Kept {
+    cluster: Cluster,
+    state: Changes,
+    accumulator: Accumulator,
+    number: u32,
+    next: MessageNumber,
+}
+
+impl Kept {
+    fn new() -> Self {
+        let cluster = Cluster::new(ids::cluster_id(1), Keypair::from_seed([5; 32]), engine());
+        Self {
+            cluster,
+            state: Changes::new(),
+            accumulator: Accumulator::default(),
+            number: 0,
+            next: 0,
+        }
+    }
+
+    /// A cluster after its first block, with money for Alice and Bob.
+    fn created() -> Self {
+        let mut kept = Self::new();
+        kept.apply(vec![
+            genesis(),
+            ClusterMessage::Deposit {
+                account: ALICE,
+                amount: FUNDS,
+            },
+            ClusterMessage::Deposit {
+                account: BOB,
+                amount: FUNDS,
+            },
+        ]);
+        kept
+    }
+
+    fn shared(&self) -> Arc<dyn State> {
+        Arc::new(self.state.clone())
+    }
+
+    fn try_apply(&mut self, messages: Vec<ClusterMessage>) -> Result<Applied, ApplyError> {
+        self.number += 1;
+        let numbered: Vec<_> = (self.next..).zip(messages).collect();
+        self.next += numbered.len() as u64;
+        let block = Block {
+            number: self.number,
+            now_ms: u64::from(self.number) * 3_000,
+            messages: numbered,
+        };
+        block_on(self.cluster.apply(self.shared(), &self.accumulator, block))
+    }
+
+    fn apply(&mut self, messages: Vec<ClusterMessage>) -> Applied {
+        let applied = self.try_apply(messages).unwrap();
+        for (key, value) in &applied.changes {
+            match value {
+                Some(_) => self.state.insert(key.clone(), value.clone()),
+                None => self.state.remove(key),
+            };
+        }
+        self.accumulator = applied.accumulator.clone();
+        applied
+    }
+
+    fn one(&mut self, message: ClusterMessage) -> Receipt {
+        self.apply(vec![message]).receipts.remove(0)
+    }
+
+    fn free(&self, account: AccountId) -> Balance {
+        schema::account(&Overlay::new(self.shared()), &account.0)
+            .unwrap()
+            .free
+    }
+
+    /// Uploads the flipper and makes one of it for Alice.
+    fn flipper(&mut self) -> ContractId {
+        let code = code("flipper");
+        let uploaded = self.one(upload(ALICE, code.clone()));
+        assert_eq!(uploaded.outcome, Ok(Success::Uploaded(hash_of(&code))));
+        let made = self.one(instantiate(ALICE, &code, flipper_new(true)));
+        let Ok(Success::Instantiated(contract, _)) = made.outcome else {
+            panic!("{made:?}")
+        };
+        assert_eq!(
+            contract,
+            ids::contract_id(&ALICE, &hash_of(&code), &self.cluster.id(), b"salt")
+        );
+        contract
+    }
+
+    fn flipped(&self, contract: ContractId) -> bool {
+        let ask = Ask::Call {
+            contract,
+            input: selector("get"),
+            deposit: 0,
+            transfer: 0,
+            estimating: false,
+        };
+        let bytes = self.ask(ask);
+        // The value is the last byte of `Ok(Return { flags, data: Ok(bool) })`.
+        bytes.last() == Some(&1)
+    }
+
+    fn ask(&self, ask: Ask) -> Vec<u8> {
+        let at = (self.number, 0);
+        block_on(
+            self.cluster
+                .query(self.shared(), at, &BOB, ask, Arc::new(Nowhere)),
+        )
+        .unwrap()
+    }
+}
+
+fn genesis() -> ClusterMessage {
+    let system_code = code("system");
+    let system_contract =
+        ids::contract_id(&OWNER, &hash_of(&system_code), &ids::cluster_id(1), &[]);
+    ClusterMessage::Created(Box::new(ClusterGenesis {
+        owner: OWNER,
+        prices: Prices {
+            gas_price: 1,
+            deposit_per_item: 100,
+            deposit_per_byte: 10,
+            treasury: TREASURY,
+        },
+        system_code,
+        system_contract,
+        workers: Vec::new(),
+    }))
+}
+
+fn upload(owner: AccountId, code: Vec<u8>) -> ClusterMessage {
+    ClusterMessage::Upload {
+        owner,
+        kind: ResourceKind::InkCode,
+        code,
+    }
+}
+
+fn instantiate(deployer: AccountId, code: &[u8], data: Vec<u8>) -> ClusterMessage {
+    ClusterMessage::Instantiate(Instantiate {
+        deployer,
+        code_hash: hash_of(code),
+        data,
+        salt: b"salt".to_vec(),
+        transfer: 0,
+        gas_limit: GAS,
+        storage_deposit_limit: None,
+    })
+}
+
+/// ink! selectors: the first bytes of the hash of the name.
+fn selector(name: &str) -> Vec<u8> {
+    blake2_256(name.as_bytes())[..4].to_vec()
+}
+
+fn flipper_new(value: bool) -> Vec<u8> {
+    [selector("new"), vec![u8::from(value)]].concat()
+}
+
+fn ink(message: Vec<u8>, gas_limit: u64) -> InkCommand {
+    InkCommand::InkMessage {
+        nonce: vec![7; 32],
+        message,
+        transfer: 0,
+        gas_limit,
+        storage_deposit_limit: None,
+    }
+}
+
+fn plain(sender: AccountId, contract: ContractId, message: Vec<u8>, gas: u64) -> ClusterMessage {
+    let payload = CommandPayload::Plain(ink(message, gas)).encode();
+    ClusterMessage::Command {
+        sender,
+        contract,
+        payload,
+    }
+}
+
+fn encrypted(to: [u8; 32], contract: ContractId, message: Vec<u8>) -> ClusterMessage {
+    let sender = Keypair::from_seed([8; 32]);
+    let shared = sender.agree(&to).unwrap();
+    let command = ink(message, GAS).encode();
+    let sealed = envelope::encrypt(&shared, sender.public(), &command, &mut OsRng).unwrap();
+    let payload = CommandPayload::Encrypted(sealed).encode();
+    ClusterMessage::Command {
+        sender: ALICE,
+        contract,
+        payload,
+    }
+}
+
+/// A worker without anything.
+struct Nowhere;
+
+impl Surroundings for Nowhere {
+    fn worker_pubkey(&self) -> [u8; 32] {
+        [0; 32]
+    }
+    fn untrusted_now_ms(&self) -> u64 {
+        0
+    }
+    fn random(&self, length: usize) -> Vec<u8> {
+        vec![0; length]
+    }
+    fn http(&self, _: &ContractId, _: Vec<HttpRequest>, _: u64) -> BoxFuture<'_, HttpAnswers> {
+        Box::pin(async { Err(HttpRequestError::NotAllowed) })
+    }
+    fn cache_get(&self, _: &ContractId, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+    fn cache_set(&self, _: &ContractId, _: &[u8], _: &[u8]) -> bool {
+        false
+    }
+    fn cache_set_expiration(&self, _: &ContractId, _: &[u8], _: u64) {}
+    fn cache_remove(&self, _: &ContractId, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+    fn log(&self, _: LogRecord) {}
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn the_first_block_makes_the_system_contract_at_no_cost() {
+    let mut kept = Kept::new();
+    let applied = kept.apply(vec![genesis()]);
+    let settings = settings(&kept.state).unwrap().unwrap();
+    assert_eq!(applied.instantiated, [settings.system_contract]);
+    assert_eq!(settings.owner, OWNER);
+    assert_eq!(
+        settings.log_handler, None,
+        "what a constructor asks for at birth is not granted"
+    );
+    assert_eq!(kept.free(OWNER), 0);
+    assert_eq!(
+        crate::contracts(kept.shared()).unwrap(),
+        [settings.system_contract]
+    );
+}
+
+#[test]
+fn a_cluster_is_created_first_and_once() {
+    let deposit = ClusterMessage::Deposit {
+        account: ALICE,
+        amount: 1,
+    };
+    let early = Kept::new().try_apply(vec![deposit]).unwrap_err();
+    assert!(matches!(early, ApplyError::NotCreated(0)));
+    let again = Kept::created().try_apply(vec![genesis()]).unwrap_err();
+    assert!(matches!(again, ApplyError::CreatedTwice(3)));
+}
+
+#[test]
+fn plain_and_encrypted_commands_change_the_state() {
+    let mut kept = Kept::created();
+    let contract = kept.flipper();
+    assert!(kept.flipped(contract));
+    let receipt = kept.one(plain(ALICE, contract, selector("flip"), GAS));
+    assert!(receipt.outcome.is_ok(), "{receipt:?}");
+    assert!(!kept.flipped(contract));
+    let key = kept.cluster.contract_key(&contract).public();
+    let receipt = kept.one(encrypted(key, contract, selector("flip")));
+    assert!(receipt.outcome.is_ok(), "{receipt:?}");
+    assert!(kept.flipped(contract));
+}
+
+#[test]
+fn two_workers_come_to_the_same_root_however_the_blocks_fall() {
+    let (mut one, mut two) = (Kept::created(), Kept::created());
+    assert_eq!(one.accumulator.root(), two.accumulator.root());
+    let contract = one.flipper();
+    assert_eq!(two.flipper(), contract);
+    let commands: Vec<_> = (0..3)
+        .map(|_| plain(ALICE, contract, selector("flip"), GAS))
+        .collect();
+    for command in commands.clone() {
+        one.apply(vec![command]);
+        one.apply(Vec::new());
+    }
+    two.apply(commands);
+    assert_eq!(one.accumulator.root(), two.accumulator.root());
+    assert_eq!(one.state, two.state);
+    // Records added up from nothing give the same root: a snapshot can be checked by it.
+    let mut fresh = Accumulator::default();
+    for (key, value) in &one.state {
+        fresh.add(key, value.as_ref().unwrap());
+    }
+    assert_eq!(fresh.root(), one.accumulator.root());
+}
+
+#[test]
+fn a_block_without_messages_leaves_everything_as_it_was() {
+    let mut kept = Kept::created();
+    let before = kept.accumulator.root();
+    let applied = kept.apply(Vec::new());
+    assert!(applied.changes.is_empty());
+    assert_eq!(applied.state_root, before);
+}
+
+#[test]
+fn gas_is_paid_up_front_and_what_is_not_used_comes_back() {
+    let mut kept = Kept::created();
+    let contract = kept.flipper();
+    let (before, treasury) = (kept.free(BOB), kept.free(TREASURY));
+    let receipt = kept.one(plain(BOB, contract, selector("flip"), GAS));
+    assert_eq!(receipt.fee, Balance::from(receipt.gas_used));
+    assert!(receipt.gas_used > 0 && receipt.gas_used < GAS);
+    assert_eq!(receipt.storage_deposit, 0);
+    assert_eq!(kept.free(BOB), before - receipt.fee);
+    assert_eq!(kept.free(TREASURY), treasury + receipt.fee);
+    // Asking for more than there is changes nothing.
+    let poor = AccountId([77; 32]);
+    let receipt = kept.one(plain(poor, contract, selector("flip"), GAS));
+    let unpaid = Failure::Unpaid {
+        needed: GAS.into(),
+        available: 0,
+    };
+    assert_eq!(receipt.outcome, Err(unpaid));
+    assert_eq!(receipt.fee, 0);
+    // More than a command can have is neither given nor asked for.
+    let receipt = kept.one(plain(poor, contract, selector("flip"), u64::MAX));
+    let unpaid = Failure::Unpaid {
+        needed: MAX_COMMAND_GAS.into(),
+        available: 0,
+    };
+    assert_eq!(receipt.outcome, Err(unpaid));
+}
+
+#[test]
+fn a_failed_command_keeps_its_fee_and_undoes_the_rest() {
+    let mut kept = Kept::created();
+    let contract = kept.flipper();
+    let enough = kept
+        .one(plain(ALICE, contract, selector("flip"), GAS))
+        .gas_used;
+    let state = kept.flipped(contract);
+    let before = kept.free(ALICE);
+    let applied = kept.apply(vec![plain(ALICE, contract, selector("flip"), enough - 1)]);
+    let receipt = &applied.receipts[0];
+    assert!(matches!(&receipt.outcome, Err(Failure::Failed(reason)) if reason.contains("gas")));
+    assert!(receipt.fee > 0 && receipt.fee < enough.into());
+    assert_eq!(kept.free(ALICE), before - receipt.fee);
+    assert_eq!(kept.flipped(contract), state);
+    assert!(receipt.events.is_empty());
+    let told = |entry: &LogEntry| matches!(entry, LogEntry::Line { message, .. } if message.starts_with("command failed"));
+    assert!(
+        applied
+            .logs
+            .iter()
+            .any(|log| log.contract == contract && told(&log.entry))
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_told_and_costs_nothing() {
+    let mut kept = Kept::created();
+    let contract = kept.flipper();
+    let before = (kept.free(ALICE), kept.accumulator.root());
+    let somebody = Keypair::from_seed([66; 32]).public();
+    let mut trailing = CommandPayload::Plain(ink(selector("flip"), GAS)).encode();
+    trailing.push(0);
+    let garbage = |payload| ClusterMessage::Command {
+        sender: ALICE,
+        contract,
+        payload,
+    };
+    let messages = vec![
+        garbage(vec![]),
+        garbage(vec![0xff; 64]),
+        garbage(trailing),
+        encrypted(somebody, contract, selector("flip")),
+    ];
+    let count = messages.len();
+    let receipts = kept.apply(messages).receipts;
+    assert_eq!(receipts.len(), count);
+    for receipt in receipts {
+        assert!(
+            matches!(receipt.outcome, Err(Failure::Unreadable(_))),
+            "{receipt:?}"
+        );
+        assert_eq!(receipt.fee, 0);
+    }
+    assert_eq!((kept.free(ALICE), kept.accumulator.root()), before);
+}
+
+#[test]
+fn what_is_not_there_or_no_code_is_refused() {
+    let mut kept = Kept::created();
+    let unknown = Hash::repeat_byte(42);
+    let receipt = kept.one(plain(ALICE, unknown, selector("flip"), GAS));
+    assert!(
+        matches!(receipt.outcome, Err(Failure::Failed(_))),
+        "{receipt:?}"
+    );
+    let receipt = kept.one(instantiate(ALICE, b"never uploaded", flipper_new(true)));
+    assert!(
+        matches!(receipt.outcome, Err(Failure::Failed(_))),
+        "{receipt:?}"
+    );
+    for code in [&b"this is not Wasm"[..], b"", b"\0asm\x01\0\0\0"] {
+        let receipt = kept.one(upload(ALICE, code.to_vec()));
+        let Err(Failure::CodeRejected(reason)) = &receipt.outcome else {
+            panic!("{receipt:?}")
+        };
+        assert!(!reason.contains('\n'), "{reason}");
+    }
+    let sidevm = ClusterMessage::Upload {
+        owner: ALICE,
+        kind: ResourceKind::SidevmCode,
+        code: code("flipper"),
+    };
+    assert!(matches!(
+        kept.one(sidevm).outcome,
+        Err(Failure::CodeRejected(_))
+    ));
+}
+
+#[test]
+fn a_failed_instantiation_makes_nothing_and_is_the_first_line_of_its_log() {
+    let mut kept = Kept::created();
+    let code = code("flipper");
+    kept.one(upload(ALICE, code.clone()));
+    let applied = kept.apply(vec![instantiate(ALICE, &code, vec![1, 2, 3, 4])]);
+    assert!(applied.receipts[0].outcome.is_err());
+    assert!(applied.instantiated.is_empty());
+    let id = ids::contract_id(&ALICE, &hash_of(&code), &kept.cluster.id(), b"salt");
+    let first = applied.logs.iter().find(|log| log.contract == id).unwrap();
+    let LogEntry::Line { message, .. } = &first.entry else {
+        panic!("{first:?}")
+    };
+    assert!(message.starts_with("instantiate failed"), "{message}");
+    let made = kept.one(instantiate(ALICE, &code, flipper_new(false)));
+    assert!(
+        made.outcome.is_ok(),
+        "the same salt can be used again: {made:?}"
+    );
+}
+
+#[test]
+fn queries_change_nothing_and_estimate_enough() {
+    let mut kept = Kept::created();
+    let contract = kept.flipper();
+    let before = kept.state.clone();
+    let flip = |estimating| Ask::Call {
+        contract,
+        input: selector("flip"),
+        deposit: FUNDS,
+        transfer: 0,
+        estimating,
+    };
+    kept.ask(flip(false));
+    let bytes = kept.ask(flip(true));
+    assert_eq!(kept.state, before);
+    let input = &mut &bytes[..];
+    let [consumed, _, required, _] =
+        [(); 4].map(|()| codec::Compact::<u64>::decode(input).unwrap().0);
+    assert!(required >= consumed);
+    let receipt = kept.one(plain(ALICE, contract, selector("flip"), required));
+    assert!(receipt.outcome.is_ok(), "{receipt:?}");
+    assert!(receipt.gas_used <= consumed);
+}
+
+#[test]
+fn money_leaves_whole_or_not_at_all() {
+    let mut kept = Kept::created();
+    let withdraw = |amount| ClusterMessage::Withdraw {
+        account: BOB,
+        amount,
+    };
+    let applied = kept.apply(vec![withdraw(FUNDS + 1), withdraw(FUNDS), withdraw(1)]);
+    let amounts: Vec<_> = applied
+        .withdrawals
+        .iter()
+        .map(|outcome| outcome.amount)
+        .collect();
+    assert_eq!(amounts, [0, FUNDS, 0]);
+    let numbers: Vec<_> = applied
+        .withdrawals
+        .iter()
+        .map(|outcome| outcome.number)
+        .collect();
+    assert_eq!(numbers, [3, 4, 5]);
+    assert_eq!(applied.receipts[1].outcome, Ok(Success::Withdrawn(FUNDS)));
+    assert_eq!(applied.receipts[0].state_root, applied.state_root);
+    assert_eq!(kept.free(BOB), 0);
+}
+
+#[test]
+fn contract_keys_differ_and_come_from_the_root() {
+    let kept = Kept::new();
+    let (one, two) = (Hash::repeat_byte(1), Hash::repeat_byte(2));
+    let key = |contract| kept.cluster.contract_key(contract).public();
+    assert_eq!(key(&one), key(&one));
+    assert_ne!(key(&one), key(&two));
+    let other = Cluster::new(ids::cluster_id(1), Keypair::from_seed([6; 32]), engine());
+    assert_ne!(other.contract_key(&one).public(), key(&one));
+}
