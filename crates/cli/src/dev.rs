@@ -12,12 +12,13 @@ use bundles::Example;
 use chain::ChainRpc;
 use error::DevError;
 use phat_client::{Account, Caller, WorkerClient};
-use phat_engine::Engine;
 use phat_follower::Genesis;
 use phat_primitives::{AccountId, BlockNumber, ClusterId, Hash, ids, message::OUTBOUND_KEY};
 use phat_runtime::presets::DEVELOPMENT_MEASUREMENT;
 use phat_solo::{Authority, Solo};
-use phat_worker::{Config, SoftwareAttester, Worker, egress::EgressConfig, server::ServerLimits};
+use phat_worker::{
+    Config, Engines, SoftwareAttester, Worker, egress::EgressConfig, server::ServerLimits,
+};
 use polkadot_sdk::sp_genesis_builder::DEV_RUNTIME_PRESET;
 use std::{
     error::Error,
@@ -123,8 +124,11 @@ async fn run_network(args: DevArgs, global: &Global) -> Result<(), DevError> {
         let mut contracts = setup::contracts(&cluster, &examples)?;
         if chain.has_cluster(&cluster).await? {
             // The network may have been begun without the examples.
-            let published = chain.published(&contracts).await?;
-            contracts.retain(|contract| published.contains(&contract.id));
+            let ordered = chain.ordered(&contracts).await?;
+            contracts.retain(|contract| ordered.contains(&contract.id));
+            // Evidence names the last block that a worker knows, which must not be an old one.
+            let height = chain.height().await?;
+            wait(workers_at(&workers, height)).await?;
             setup::complete(&chain, &cluster, &workers).await?;
         } else {
             out.step("creating the cluster and the example contracts");
@@ -275,8 +279,8 @@ fn start_workers(
     genesis: Genesis,
     listeners: Vec<TcpListener>,
 ) -> Result<Vec<Running>, DevError> {
-    // The workers share one engine: it holds nothing but compiled code.
-    let engine = Engine::new(phat_engine::Config::default())?;
+    // The workers share the engines: they hold nothing but compiled code.
+    let engines = Engines::new()?;
     let operator = owner()?.id();
     let mut workers = Vec::new();
     for (index, listener) in (0..).zip(listeners) {
@@ -295,7 +299,7 @@ fn start_workers(
             },
             limits: ServerLimits::default(),
         };
-        let worker = Worker::start(config, engine.clone(), listener)
+        let worker = Worker::start(config, engines.clone(), listener)
             .map_err(|source| DevError::Worker { index, source })?;
         workers.push(Running {
             worker,
@@ -333,7 +337,21 @@ async fn wait_until_ready(
             sleep(LOOK_AGAIN).await;
         }
     };
-    timeout(READY_WITHIN, ready)
+    wait(ready).await
+}
+
+/// Waits until all workers have followed the chain to this height.
+async fn workers_at(workers: &[Running], height: BlockNumber) -> Result<(), DevError> {
+    let reached = |running: &Running| running.worker.views().borrow().head.number >= height;
+    while !workers.iter().all(reached) {
+        sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
+}
+
+/// Waits for something, but not for ever.
+async fn wait<T>(what: impl Future<Output = Result<T, DevError>>) -> Result<T, DevError> {
+    timeout(READY_WITHIN, what)
         .await
         .map_err(|_| DevError::NotReady(READY_WITHIN))?
 }

@@ -3,7 +3,10 @@
 mod running;
 
 use phat_client::{Account, Bundle, ChainClient, Client, Interface, Options, WorkerClient};
-use phat_primitives::{ContractId, receipt::Success};
+use phat_primitives::{
+    ContractId,
+    receipt::{Receipt, Success},
+};
 use running::{Network, start};
 use serde_json::Value;
 use std::time::Duration;
@@ -247,37 +250,50 @@ async fn count(client: &Client, id: ContractId, api: &Interface) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kill_loses_no_applied_command() {
+async fn kills_in_the_middle_of_a_stream_lose_no_applied_command() {
     let folder = tempfile::tempdir().expect("a folder");
-    let network = start(folder.path(), &[]);
+    let mut network = start(folder.path(), &[]);
     let token = network.contract("token");
-    let api = bundle("token").interface;
-    let alice = client(&network, 0, "//Alice").await;
-    let numbers = running::push_many(&alice, token, &api, "//Bob", 40).await;
-    let seen = running::receipts_seen(&alice, &numbers[..20]).await;
-    assert!(!seen.is_empty(), "the kill comes when some are applied");
-    network.kill();
+    let mut ordered = Vec::new();
+    let mut receipts: Vec<Receipt> = Vec::new();
+    for round in 0..3 {
+        let alice = client(&network, round, "//Alice").await;
+        let stream =
+            running::Stream::begin(alice.clone(), token, &bundle("token").interface, "//Bob");
+        // The kill comes while commands are being sent, ordered and applied.
+        stream.wait_for(8 + 3 * round).await;
+        let seen = running::receipts_seen(&alice, &stream.ordered()).await;
+        network.kill();
+        ordered.extend(stream.end().await);
+        receipts.extend(seen);
 
-    let network = start(folder.path(), &[]);
-    let alice = client(&network, 1, "//Alice").await;
-    let mut applied = 0;
-    for number in &numbers {
-        // All were in a block of the chain, so all are applied in the end.
-        let receipt = alice.wait_for_receipt(*number).await.expect("a receipt");
-        assert!(receipt.outcome.is_ok(), "{receipt:?}");
-        applied += 1;
+        network = start(folder.path(), &[]);
+        let alice = client(&network, round, "//Alice").await;
+        for number in &ordered {
+            // It was in a block of the chain, so it is applied in the end.
+            let receipt = alice.wait_for_receipt(*number).await.expect("a receipt");
+            assert!(receipt.outcome.is_ok(), "{receipt:?}");
+        }
+        for receipt in &receipts {
+            let again = alice
+                .wait_for_receipt(receipt.number)
+                .await
+                .expect("a receipt");
+            assert_eq!(again, *receipt, "an applied command stays as it was");
+        }
+        assert!(all_equal(&roots(&network).await));
+        let bob = balance(&network, 0, token, "//Bob").await;
+        for worker in 1..3 {
+            assert_eq!(balance(&network, worker, token, "//Bob").await, bob);
+        }
+        // Of each round, the one on its way may have been ordered without our knowing.
+        let known = ordered.len() as u128;
+        assert!(
+            bob >= known && bob <= known + round as u128 + 1,
+            "{bob} of {known}"
+        );
     }
-    for receipt in seen {
-        let again = alice
-            .wait_for_receipt(receipt.number)
-            .await
-            .expect("a receipt");
-        assert_eq!(again, receipt, "an applied command stays as it was");
-    }
-    assert!(all_equal(&roots(&network).await));
-    for worker in 0..3 {
-        assert_eq!(balance(&network, worker, token, "//Bob").await, applied);
-    }
+    assert!(!receipts.is_empty(), "some were applied before a kill");
 }
 
 #[tokio::test(flavor = "multi_thread")]

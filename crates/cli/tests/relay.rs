@@ -10,11 +10,12 @@ use jsonrpsee::{
     ws_client::{WsClient, WsClientBuilder},
 };
 use phat_client::WorkerClient;
-use phat_engine::Engine;
 use phat_follower::Genesis;
 use phat_primitives::{AccountId, message::OUTBOUND_KEY};
 use phat_solo::{Authority, Solo, genesis::from_preset};
-use phat_worker::{Config, SoftwareAttester, Worker, egress::EgressConfig, server::ServerLimits};
+use phat_worker::{
+    Config, Engines, SoftwareAttester, Worker, egress::EgressConfig, server::ServerLimits,
+};
 use serde_json::{Value, json};
 use std::{
     path::Path,
@@ -131,8 +132,8 @@ async fn start_worker(
         egress: EgressConfig::default(),
         limits: ServerLimits::default(),
     };
-    let engine = Engine::new(phat_engine::Config::default()).unwrap();
-    (Worker::start(config, engine, listener).unwrap(), address)
+    let engines = Engines::new().unwrap();
+    (Worker::start(config, engines, listener).unwrap(), address)
 }
 
 /// Changes one hex digit in the middle of a text.

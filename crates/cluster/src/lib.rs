@@ -48,6 +48,15 @@ impl Cluster {
         Self { id, root, engine }
     }
 
+    /// The same cluster, run by another engine. Queries have one of their own, so that they cannot
+    /// take from commands the instances these need.
+    pub fn with_engine(&self, engine: Engine) -> Self {
+        Self {
+            engine,
+            ..self.clone()
+        }
+    }
+
     /// The cluster's id.
     pub fn id(&self) -> ClusterId {
         self.id

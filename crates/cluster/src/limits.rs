@@ -16,6 +16,6 @@ pub const EXISTENTIAL_DEPOSIT: u128 = 1;
 pub const MAX_LOGS_PER_BLOCK: usize = 4_096;
 /// Records of removed contracts that one block clears away, so that removing a contract with a great
 /// deal of storage does not stop the cluster.
-pub const SWEEP_PER_BLOCK: usize = 1_024;
+pub const SWEEP_PER_BLOCK: usize = 16_384;
 /// Contracts that are listed at once.
 pub const MAX_LISTED_CONTRACTS: usize = phat_primitives::limits::MAX_CLUSTER_CONTRACTS as usize;

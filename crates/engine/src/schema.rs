@@ -142,6 +142,11 @@ pub(crate) fn remove_contract(overlay: &mut Overlay, id: &ContractId) {
     overlay.remove(key(CONTRACT, id));
 }
 
+/// Whether the record at this key says that a contract exists.
+pub fn is_contract(key: &[u8]) -> bool {
+    key.first() == Some(&CONTRACT)
+}
+
 /// Up to `limit` contracts, in order of their id.
 pub fn contracts(overlay: &Overlay, limit: usize) -> Result<Vec<ContractId>, StateError> {
     overlay

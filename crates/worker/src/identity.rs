@@ -60,8 +60,13 @@ pub fn load_or_create(directory: &Path) -> Result<Keypair, IdentityError> {
 /// Writes a file so that it is there whole or not at all, also when the power fails.
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension("new");
+    // What a crash has left there may be readable for others: it is made anew.
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;

@@ -35,4 +35,5 @@ mod service;
 mod surroundings;
 
 pub use identity::{Attester, SoftwareAttester};
+pub use node::Engines;
 pub use worker::{Config, StartError, Worker};

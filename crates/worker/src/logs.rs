@@ -18,6 +18,8 @@ const MAX_RECORDS: usize = 16_384;
 const MAX_MESSAGE: usize = 4 * 1024;
 /// Bytes of an output or an event; larger ones are left out, because a part means nothing.
 const MAX_BYTES: usize = 16 * 1024;
+/// Bytes of a command's nonce: clients use 32.
+const MAX_NONCE: usize = 64;
 /// Lines in one answer.
 const MAX_ANSWER: usize = 1_000;
 
@@ -107,6 +109,7 @@ impl Logs {
             LogEntry::Line { message, .. } if message.len() > MAX_MESSAGE => {
                 message.truncate(message.floor_char_boundary(MAX_MESSAGE));
             }
+            LogEntry::Output { nonce, .. } if nonce.len() > MAX_NONCE => return,
             LogEntry::Output { output: bytes, .. } | LogEntry::Event { payload: bytes, .. }
                 if bytes.len() > MAX_BYTES =>
             {
@@ -295,9 +298,19 @@ mod tests {
             topics: Vec::new(),
             payload: vec![0; MAX_BYTES + 1],
         };
+        logs.add(record.clone());
+        record.entry = LogEntry::Output {
+            origin: AccountId([2; 32]),
+            nonce: vec![0; MAX_NONCE + 1],
+            output: Vec::new(),
+        };
         logs.add(record);
         let answer = ask(&logs, json!({"action": "GetLog", "from": 0}), true);
-        assert_eq!(answer["records"].as_array().unwrap().len(), 2);
+        assert_eq!(
+            answer["records"].as_array().unwrap().len(),
+            2,
+            "what is too large is left out"
+        );
         assert_eq!(answer["records"][0]["type"], "MessageOutput");
         assert_eq!(
             answer["records"][0]["nonce"],

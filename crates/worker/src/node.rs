@@ -15,7 +15,7 @@ use crate::{
 use codec::Encode;
 use phat_cluster::{Accumulator, ApplyError, Block, Cluster, LogRecord};
 use phat_crypto::{Keypair, contexts, envelope, rand_core::OsRng};
-use phat_engine::{Engine, State, pink::PinkEvent};
+use phat_engine::{Engine, ExecutionFault, State, StateError, pink::PinkEvent, schema};
 use phat_follower::{Batch, BlockError, FinalBlock, FollowError, Follower, Head, verify_old};
 use phat_primitives::{
     BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId,
@@ -62,6 +62,9 @@ pub enum NodeError {
         #[source]
         source: ApplyError,
     },
+    /// The state of the cluster cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The worker's own record of its cluster is damaged.
     #[error("the worker's record of its cluster's state root is damaged")]
     Accumulator(#[from] phat_cluster::accumulator::BadAccumulator),
@@ -100,6 +103,8 @@ pub struct MemberView {
     pub applied: BlockNumber,
     /// Time of that block, in milliseconds since the Unix epoch.
     pub now_ms: u64,
+    /// The contracts in the state.
+    pub contracts: Arc<[ContractId]>,
 }
 
 impl View {
@@ -138,13 +143,43 @@ struct Member {
     cluster: Cluster,
     record: Membership,
     accumulator: Accumulator,
+    /// The contracts in the state. Forgotten when one came or went.
+    contracts: Option<Arc<[ContractId]>>,
+}
+
+/// The engines of a worker. There are two, because each has a limited number of contract instances:
+/// however many queries there are, those of the commands are free.
+#[derive(Clone)]
+pub struct Engines {
+    /// Runs commands. Workers in one process may share it.
+    pub commands: Engine,
+    /// Runs queries. Workers in one process may share it.
+    pub queries: Engine,
+}
+
+impl Engines {
+    /// Instances for commands: one command runs at a time, with the calls nested in it. Enough for
+    /// as many workers as one process has.
+    const COMMAND_INSTANCES: u32 = 512;
+
+    /// Sets the engines up.
+    pub fn new() -> Result<Self, ExecutionFault> {
+        let commands = phat_engine::Config {
+            instances: Self::COMMAND_INSTANCES,
+            ..Default::default()
+        };
+        Ok(Self {
+            commands: Engine::new(commands)?,
+            queries: Engine::new(phat_engine::Config::default())?,
+        })
+    }
 }
 
 /// The worker's state machine.
 pub struct Node {
     identity: Keypair,
     store: Store,
-    engine: Engine,
+    engines: Engines,
     follower: Follower,
     position: Position,
     member: Option<Member>,
@@ -159,17 +194,21 @@ impl Node {
     pub fn open(
         identity: Keypair,
         store: Store,
-        engine: Engine,
+        engines: Engines,
         fresh: Follower,
     ) -> Result<Self, NodeError> {
         let snapshot = store.snapshot()?;
-        let kept = Kept::read(&snapshot, &engine)?;
+        let mut kept = Kept::read(&snapshot, &engines.commands)?;
         let follower = kept.follower.unwrap_or(fresh);
-        let view = view(&follower, &kept.position, kept.member.as_ref(), snapshot);
+        if let Some(member) = &mut kept.member {
+            member.list_contracts(&snapshot)?;
+        }
+        let (member, queries) = (kept.member.as_ref(), &engines.queries);
+        let view = view(&follower, &kept.position, member, queries, snapshot);
         Ok(Self {
             identity,
             store,
-            engine,
+            engines,
             follower,
             position: kept.position,
             member: kept.member,
@@ -182,7 +221,7 @@ impl Node {
     /// Forgets what is in memory for what is on disk. After an error in the middle of a block, memory
     /// may be ahead of the disk.
     fn reload(&mut self) -> Result<(), NodeError> {
-        let kept = Kept::read(&self.store.snapshot()?, &self.engine)?;
+        let kept = Kept::read(&self.store.snapshot()?, &self.engines.commands)?;
         if let Some(follower) = kept.follower {
             self.follower = follower;
         }
@@ -227,39 +266,38 @@ impl Node {
         records::put_follower(&mut writes, &follower.encode());
         writes.commit()?;
         self.follower = follower;
-        self.publish()?;
         Ok(effects)
     }
 
-    /// Brings the state of the cluster up to the worker's position, by replaying the blocks it has
-    /// not seen yet. They come from the chain again and are checked against the hashes that were
-    /// followed.
-    pub(crate) async fn catch_up(&mut self, chain: &Chain) -> Result<Effects, NodeError> {
-        let caught_up = self.try_catch_up(chain).await;
-        if caught_up.is_err() {
+    /// Brings the state of the cluster closer to the worker's position, by replaying some of the blocks
+    /// it has not seen yet. They come from the chain again and are checked against the hashes that
+    /// were followed. `None` when nothing is missing.
+    pub(crate) async fn catch_up(&mut self, chain: &Chain) -> Result<Option<Effects>, NodeError> {
+        let Some(first) = self.missing() else {
+            return Ok(None);
+        };
+        let Some(batch) = chain.blocks(first, BLOCKS_PER_REQUEST).await? else {
+            return Err(NodeError::NotFollowed(first));
+        };
+        let replayed = self.replay(first, batch).await;
+        if replayed.is_err() {
             self.reload()?;
         }
-        caught_up
+        replayed.map(Some)
     }
 
-    async fn try_catch_up(&mut self, chain: &Chain) -> Result<Effects, NodeError> {
+    async fn replay(&mut self, first: BlockNumber, batch: Batch) -> Result<Effects, NodeError> {
         let mut effects = Effects::default();
-        while let Some(first) = self.missing() {
-            let Some(batch) = chain.blocks(first, BLOCKS_PER_REQUEST).await? else {
-                break;
-            };
-            let snapshot = self.store.snapshot()?;
-            for (number, data) in (first..=self.position.number).zip(batch.blocks) {
-                let known = records::block_hash(&snapshot, number)?
-                    .ok_or(NodeError::NotFollowed(number))?;
-                let block = verify_old(known, data)
-                    .map_err(|source| NodeError::NotTheSame { number, source })?;
-                let mut writes = self.store.batch();
-                self.apply(number, &block.outbound, &mut writes, &mut effects)
-                    .await?;
-                writes.commit()?;
-            }
-            self.publish()?;
+        let snapshot = self.store.snapshot()?;
+        for (number, data) in (first..=self.position.number).zip(batch.blocks) {
+            let known =
+                records::block_hash(&snapshot, number)?.ok_or(NodeError::NotFollowed(number))?;
+            let block = verify_old(known, data)
+                .map_err(|source| NodeError::NotTheSame { number, source })?;
+            let mut writes = self.store.batch();
+            self.apply(number, &block.outbound, &mut writes, &mut effects)
+                .await?;
+            writes.commit()?;
         }
         Ok(effects)
     }
@@ -402,7 +440,7 @@ impl Node {
         };
         records::delete_membership(writes);
         records::put_membership(writes, &record);
-        self.member = Some(Member::new(record, &self.engine)?);
+        self.member = Some(Member::new(record, &self.engines.commands)?);
         tracing::info!(?cluster, "joined the cluster");
         Ok(())
     }
@@ -464,6 +502,9 @@ impl Node {
         member.record.applied = Position::after(number, outbound);
         member.record.accumulator = applied.accumulator.to_bytes();
         member.accumulator = applied.accumulator;
+        if applied.changes.keys().any(|key| schema::is_contract(key)) {
+            member.contracts = None;
+        }
         records::put_membership(writes, &member.record);
         effects.logs.extend(applied.logs);
         effects.requests.extend(applied.requests);
@@ -486,14 +527,14 @@ impl Node {
         self.outbox_counter += 1;
     }
 
-    fn publish(&self) -> Result<(), NodeError> {
+    /// Serves what has been committed from now on.
+    pub(crate) fn publish(&mut self) -> Result<(), NodeError> {
         let snapshot = self.store.snapshot()?;
-        let view = view(
-            &self.follower,
-            &self.position,
-            self.member.as_ref(),
-            snapshot,
-        );
+        if let Some(member) = &mut self.member {
+            member.list_contracts(&snapshot)?;
+        }
+        let (member, queries) = (self.member.as_ref(), &self.engines.queries);
+        let view = view(&self.follower, &self.position, member, queries, snapshot);
         self.views.send_replace(view);
         Ok(())
     }
@@ -535,7 +576,17 @@ impl Member {
             cluster: Cluster::new(record.cluster, root, engine.clone()),
             record,
             accumulator,
+            contracts: None,
         })
+    }
+
+    /// Lists the contracts, unless the list is known.
+    fn list_contracts(&mut self, snapshot: &Snapshot) -> Result<(), StateError> {
+        if self.contracts.is_none() {
+            let state = Arc::new(ClusterState(snapshot.clone()));
+            self.contracts = Some(phat_cluster::contracts(state)?.into());
+        }
+        Ok(())
     }
 }
 
@@ -543,6 +594,7 @@ fn view(
     follower: &Follower,
     position: &Position,
     member: Option<&Member>,
+    queries: &Engine,
     snapshot: Snapshot,
 ) -> View {
     View {
@@ -551,10 +603,11 @@ fn view(
         now_ms: position.now_ms,
         next_message: position.next_message,
         member: member.map(|member| MemberView {
-            cluster: member.cluster.clone(),
+            cluster: member.cluster.with_engine(queries.clone()),
             state_root: member.accumulator.root(),
             applied: member.record.applied.number,
             now_ms: member.record.applied.now_ms,
+            contracts: member.contracts.clone().unwrap_or_default(),
         }),
         snapshot,
     }

@@ -23,6 +23,8 @@ use phat_primitives::{
 use phat_store::{CommitError, Store};
 use std::collections::BTreeSet;
 
+/// The chain's function that makes a transaction of a report.
+const REPORT_EXTRINSIC: &str = "WorkerApi_report_extrinsic";
 /// Blocks after which a report that is not on the chain is sent again.
 const RESEND_AFTER: BlockNumber = 3;
 /// Statements about contracts that are handled at once: bounds the proof that is asked for.
@@ -45,7 +47,9 @@ pub(crate) enum ReportError {
 
 /// A report on its way.
 struct Sent {
-    sequence: u64,
+    /// The very bytes: another report of the same number would be refused while this one waits, and
+    /// what arrives must be what is crossed off.
+    signed: SignedReport,
     /// Counters of the outbox entries in it.
     entries: Vec<u64>,
     /// The state root of the heartbeat in it.
@@ -96,8 +100,10 @@ impl Reporter {
 
     /// Does what is to be done after a block.
     pub(crate) async fn on_view(&mut self, chain: &Chain, view: &View) -> Result<(), ReportError> {
-        self.statements(chain, view).await?;
-        self.report(chain, view).await
+        // Neither may hold up the other.
+        let stated = self.statements(chain, view).await;
+        self.report(chain, view).await?;
+        stated
     }
 
     /// The value under `key` after the last block followed, proven.
@@ -124,15 +130,25 @@ impl Reporter {
             None => 0,
         };
         if let Some(sent) = self.sent.take() {
-            if sent.sequence < next {
+            let sequence = sent.signed.report.sequence;
+            if sequence < next {
                 self.arrived(sent)?;
                 // The view still holds the entries that have just been removed.
                 return Ok(());
             }
-            if view.head.number < sent.at.saturating_add(RESEND_AFTER) {
-                self.sent = Some(sent);
-                return Ok(());
+            let due = view.head.number >= sent.at.saturating_add(RESEND_AFTER);
+            if sequence == next {
+                let signed = sent.signed.clone();
+                self.sent = Some(Sent {
+                    at: if due { view.head.number } else { sent.at },
+                    ..sent
+                });
+                return match due {
+                    true => Ok(chain.submit(REPORT_EXTRINSIC, &signed).await?),
+                    false => Ok(()),
+                };
             }
+            // The chain is behind what it was: a number that it has not reached is worth nothing.
         }
         let (entries, mut payloads): (Vec<_>, Vec<_>) = first_that_fit(outbox).into_iter().unzip();
         let root = heartbeat.as_ref().map(|heartbeat| heartbeat.state_root);
@@ -149,18 +165,14 @@ impl Reporter {
         let signature = self
             .identity
             .sign(contexts::REPORT, &report.encode(), &mut OsRng);
+        let signed = SignedReport { report, signature };
+        chain.submit(REPORT_EXTRINSIC, &signed).await?;
         self.sent = Some(Sent {
-            sequence: next,
+            signed,
             entries,
             root,
             at: view.head.number,
         });
-        chain
-            .submit(
-                "WorkerApi_report_extrinsic",
-                &SignedReport { report, signature },
-            )
-            .await?;
         Ok(())
     }
 

@@ -8,11 +8,11 @@ use crate::{
     server::{Service, ServiceError},
     surroundings::Here,
 };
-use codec::{Decode, Encode};
+use codec::{Decode, DecodeAll, Encode};
 use phat_attestation::{Claims, Evidence};
-use phat_cluster::{Ask, Settings, contracts, settings, weight};
+use phat_cluster::{Ask, QueryError, Settings, settings, weight};
 use phat_crypto::{Keypair, SharedKey, certificate, envelope, rand_core::OsRng};
-use phat_engine::{Overlay, State, schema};
+use phat_engine::{ExecutionFault, Overlay, State, schema};
 use phat_primitives::{
     AccountId, ContractId, Hash, WorkerId, blake2_256,
     command::EncryptedData,
@@ -38,6 +38,8 @@ use tokio::sync::watch;
 const MAX_ANSWERED: usize = 65_536;
 /// When a client should try again while the worker has nothing to serve.
 const NOT_READY_RETRY: Duration = Duration::from_secs(3);
+/// When a client should try again while all contract instances are in use.
+const BUSY_RETRY: Duration = Duration::from_secs(1);
 
 /// What the clients of one worker talk to.
 pub(crate) struct WorkerService {
@@ -52,6 +54,8 @@ pub(crate) struct WorkerService {
     pub(crate) answered: Answered,
     /// Longest time for a query.
     pub(crate) query_timeout: Duration,
+    /// Contracts that are told of at once.
+    pub(crate) max_contract_ids: usize,
 }
 
 /// The queries answered last, by the hash of their bytes.
@@ -80,6 +84,14 @@ impl Answered {
         }
         true
     }
+}
+
+/// Why a query has no answer.
+enum Unanswered {
+    /// The client is told in the encrypted answer.
+    Refused(InkQueryError),
+    /// There is more to do than the worker can.
+    Busy,
 }
 
 /// A request whose sender is known and that has been decrypted.
@@ -158,7 +170,11 @@ impl WorkerService {
             .map_err(|error| refused("undecipherable", error))?;
         let plain =
             envelope::decrypt(&shared, &data).map_err(|error| refused("undecipherable", error))?;
-        if !self.answered.insert(blake2_256(&bytes)) {
+        // With the account: who sees the bytes and sends them as their own must not use them up.
+        if !self
+            .answered
+            .insert(blake2_256(&(signer.account, &bytes).encode()))
+        {
             return Err(refused(
                 "answered-before",
                 "this very query has been answered before: make a new one with a new nonce",
@@ -189,8 +205,10 @@ impl WorkerService {
         member: &MemberView,
         sender: &AccountId,
         query: InkQuery,
-    ) -> Result<InkQueryOk, InkQueryError> {
-        let failed = |error: &dyn std::fmt::Display| InkQueryError::RuntimeError(error.to_string());
+    ) -> Result<InkQueryOk, Unanswered> {
+        let failed = |error: &dyn std::fmt::Display| {
+            Unanswered::Refused(InkQueryError::RuntimeError(error.to_string()))
+        };
         let state = view.state();
         let contract = query.head.id;
         let found = schema::contract(&Overlay::new(state.clone()), &contract.0)
@@ -231,7 +249,7 @@ impl WorkerService {
                 let is_logger =
                     settings.log_handler.unwrap_or(settings.system_contract) == contract;
                 if !is_logger {
-                    return Err(InkQueryError::SidevmNotFound);
+                    return Err(Unanswered::Refused(InkQueryError::SidevmNotFound));
                 }
                 let sees_all = settings.owner == *sender;
                 return Ok(InkQueryOk::InkMessageReturn(
@@ -244,13 +262,16 @@ impl WorkerService {
             deadline: Some(Instant::now() + self.query_timeout),
             ..self.here.clone()
         };
-        let answered = member
+        match member
             .cluster
             .query(state, at, sender, ask, Arc::new(here))
-            .await;
-        answered
-            .map(InkQueryOk::InkMessageReturn)
-            .map_err(|error| failed(&error))
+            .await
+        {
+            Ok(bytes) => Ok(InkQueryOk::InkMessageReturn(bytes)),
+            // Every contract instance is in use: the same query can succeed a moment later.
+            Err(QueryError::Execution(ExecutionFault::Busy)) => Err(Unanswered::Busy),
+            Err(error) => Err(failed(&error)),
+        }
     }
 
     fn contract(&self, view: &View, id: &str) -> Result<Option<ContractInfo>, ServiceError> {
@@ -278,8 +299,8 @@ impl WorkerService {
     }
 }
 
-fn read_settings(state: &dyn State) -> Result<Settings, phat_cluster::QueryError> {
-    settings(state)?.ok_or(phat_cluster::QueryError::NotReady)
+fn read_settings(state: &dyn State) -> Result<Settings, QueryError> {
+    settings(state)?.ok_or(QueryError::NotReady)
 }
 
 fn prefixed(bytes: &[u8]) -> String {
@@ -300,10 +321,10 @@ impl Service for WorkerService {
             .member
             .as_ref()
             .map(|member| prefixed(&member.state_root.0));
-        let contracts = match &view.member {
-            Some(_) => contracts(view.state()).map_or(0, |contracts| contracts.len() as u64),
-            None => 0,
-        };
+        let contracts = view
+            .member
+            .as_ref()
+            .map_or(0, |member| member.contracts.len() as u64);
         PhactoryInfo {
             initialized: true,
             registered: view.member.is_some(),
@@ -370,10 +391,10 @@ impl Service for WorkerService {
         &self,
         request: GetContractInfoRequest,
     ) -> Result<GetContractInfoResponse, ServiceError> {
-        let (view, _) = self.serving()?;
+        let (view, member) = self.serving()?;
         let ids = if request.contracts.is_empty() {
-            let all = contracts(view.state()).map_err(internal)?;
-            all.iter().map(|id| prefixed(&id.0)).collect()
+            let first = member.contracts.iter().take(self.max_contract_ids);
+            first.map(|id| prefixed(&id.0)).collect()
         } else {
             request.contracts
         };
@@ -389,13 +410,12 @@ impl Service for WorkerService {
         let Some(member) = &view.member else {
             return Ok(GetClusterInfoResponse { info: None });
         };
-        let contracts = contracts(view.state()).map_err(internal)?;
         Ok(GetClusterInfoResponse {
             info: Some(ClusterInfo {
                 id: prefixed(&member.cluster.id().0),
                 runtime_version: "1.2".to_owned(),
                 state_root: prefixed(&member.state_root.0),
-                contracts: contracts.iter().map(|id| prefixed(&id.0)).collect(),
+                contracts: member.contracts.iter().map(|id| prefixed(&id.0)).collect(),
             }),
         })
     }
@@ -406,10 +426,18 @@ impl Service for WorkerService {
     ) -> Result<ContractQueryResponse, ServiceError> {
         let (view, member) = self.serving()?;
         let opened = self.open(request, &view)?;
-        let query = InkQuery::decode(&mut &opened.plain[..])
+        let query = InkQuery::decode_all(&mut &opened.plain[..])
             .map_err(|_| refused("malformed", "what was encrypted is not a query"))?;
         let nonce = query.head.nonce;
-        let result = self.answer(&view, &member, &opened.sender, query).await;
+        let result = match self.answer(&view, &member, &opened.sender, query).await {
+            Ok(answer) => Ok(answer),
+            Err(Unanswered::Refused(error)) => Err(error),
+            Err(Unanswered::Busy) => {
+                return Err(ServiceError::Overloaded {
+                    retry_after: BUSY_RETRY,
+                });
+            }
+        };
         self.seal(&opened.shared, &InkResponse { nonce, result }.encode())
     }
 
@@ -419,7 +447,7 @@ impl Service for WorkerService {
     ) -> Result<ContractQueryResponse, ServiceError> {
         let (view, _) = self.serving()?;
         let opened = self.open(request, &view)?;
-        let request = ReceiptRequest::decode(&mut &opened.plain[..])
+        let request = ReceiptRequest::decode_all(&mut &opened.plain[..])
             .map_err(|_| refused("malformed", "what was encrypted asks for no receipt"))?;
         let found = records::receipt(&view.snapshot, request.number).map_err(internal)?;
         let response = match found {

@@ -6,7 +6,7 @@ use crate::{
     egress::{Egress, EgressConfig, EgressError},
     identity::{self, Attester, IdentityError},
     logs::Logs,
-    node::{Effects, Node, NodeError, View},
+    node::{Effects, Engines, Node, NodeError, View},
     records,
     reporter::Reporter,
     server::{self, ServerLimits},
@@ -15,7 +15,6 @@ use crate::{
 };
 use phat_attestation::Evidence;
 use phat_crypto::Keypair;
-use phat_engine::Engine;
 use phat_follower::{Follower, Genesis, GenesisError};
 use phat_primitives::{AccountId, Hash, WorkerId};
 use phat_store::{OpenError, Owner, Store};
@@ -89,7 +88,7 @@ impl Worker {
     /// Starts a worker that serves HTTP on `listener`.
     pub fn start(
         config: Config,
-        engine: Engine,
+        engines: Engines,
         listener: TcpListener,
     ) -> Result<Self, StartError> {
         let Config {
@@ -115,7 +114,7 @@ impl Worker {
         let key = identity::store_key(&identity);
         let store = Store::open(&directory.join("records.redb"), &key, owner)?;
         let follower = Follower::new(genesis)?;
-        let node = Node::open(identity.clone(), store.clone(), engine, follower)?;
+        let node = Node::open(identity.clone(), store.clone(), engines, follower)?;
         let views = node.views();
         let id = WorkerId(identity.public());
         let logs = Arc::new(Logs::default());
@@ -138,6 +137,7 @@ impl Worker {
             logs,
             answered: Answered::default(),
             query_timeout: limits.query_timeout,
+            max_contract_ids: limits.max_contract_ids,
         });
         let serving = server::serve(listener, service.clone(), limits, until(stopped.clone()));
         let following = follow(chain.clone(), node, here, stopped.clone());
@@ -236,21 +236,28 @@ async fn follow_connected(
 ) -> Result<(), Interrupted> {
     let chain = Chain::connect(url).await?;
     let mut news = chain.subscribe_finalized().await?;
-    let done = |effects: Effects| {
+    // The log comes before the view: a client that sees a block can read what happened in it.
+    let done = |node: &mut Node, effects: Effects| {
         effects
             .logs
             .into_iter()
             .for_each(|line| here.logs.add(line));
         here.grant(effects.requests);
+        node.publish()
     };
     loop {
-        done(node.catch_up(&chain).await?);
-        while let Some(batch) = chain.blocks(node.next_block(), BLOCKS_PER_REQUEST).await? {
-            done(node.follow(batch).await?);
-            done(node.catch_up(&chain).await?);
-            if *stopped.borrow() {
-                return Ok(());
+        while !*stopped.borrow() {
+            if let Some(effects) = node.catch_up(&chain).await? {
+                done(node, effects)?;
+            } else if let Some(batch) = chain.blocks(node.next_block(), BLOCKS_PER_REQUEST).await? {
+                let effects = node.follow(batch).await?;
+                done(node, effects)?;
+            } else {
+                break;
             }
+        }
+        if *stopped.borrow() {
+            return Ok(());
         }
         match timeout(POLL_AFTER, news.next()).await {
             Ok(Some(Ok(_))) | Err(_) => {}

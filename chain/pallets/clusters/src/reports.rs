@@ -95,7 +95,12 @@ impl<T: Config> Pallet<T> {
             block: heartbeat.block,
             state_root: heartbeat.state_root,
         };
-        WorkerStates::<T>::insert(worker, &state);
+        // Reports that waited can come after newer ones: the newest state is the one that counts.
+        let is_old = WorkerStates::<T>::get(worker)
+            .is_some_and(|known| known.cluster == cluster && known.block > state.block);
+        if !is_old {
+            WorkerStates::<T>::insert(worker, &state);
+        }
         if !heartbeat.withdrawals.is_empty() {
             let members: BTreeSet<_> = ClusterWorkers::<T>::get(cluster).into_iter().collect();
             for outcome in &heartbeat.withdrawals {

@@ -107,6 +107,18 @@ impl ChainRpc {
         }
     }
 
+    /// Which of these contracts the chain has ordered to be made.
+    pub(super) async fn ordered(&self, contracts: &[Named]) -> Result<Vec<ContractId>, DevError> {
+        let mut ordered = Vec::new();
+        for contract in contracts {
+            let key = pallet_phat_clusters::Contracts::<Runtime>::hashed_key_for(contract.id);
+            if self.storage(&key, None).await?.is_some() {
+                ordered.push(contract.id);
+            }
+        }
+        Ok(ordered)
+    }
+
     /// Which of these contracts have their key on the chain.
     pub(super) async fn published(&self, contracts: &[Named]) -> Result<Vec<ContractId>, DevError> {
         let mut published = Vec::new();

@@ -79,10 +79,12 @@ pub(crate) enum DevError {
         source: phat_worker::StartError,
     },
     /// The transaction that sets the network up has failed.
-    #[error("the network could not be set up: {0}; start with --fresh")]
+    #[error(
+        "the network could not be set up: {0}; start anew with --fresh, which removes what is there"
+    )]
     Setup(String),
     /// It takes too long.
-    #[error("the workers were not ready after {} seconds; try --fresh", .0.as_secs())]
+    #[error("the workers were not ready after {} seconds; wait and start again, or begin anew with --fresh, which removes what is there", .0.as_secs())]
     NotReady(Duration),
     /// A worker does not answer.
     #[error(transparent)]

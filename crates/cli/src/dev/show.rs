@@ -1,7 +1,7 @@
 //! What the person sees of `phat dev`.
 
 use super::setup::Named;
-use crate::report::style;
+use crate::{args::DEFAULT_CHAIN, report::style};
 use indicatif::{ProgressBar, ProgressStyle};
 use phat_client::keys::address;
 use phat_primitives::{AccountId, BlockNumber, ClusterId, Hash, WorkerId};
@@ -182,16 +182,25 @@ fn as_text(ready: &Ready) -> String {
     }
     line(String::new());
     line(format!("{}  (in another terminal)", head("try")));
+    let program = std::env::args().next().unwrap_or_else(|| "phat".into());
+    let chain = match ready.chain == DEFAULT_CHAIN {
+        true => String::new(),
+        false => format!(" --chain {}", ready.chain),
+    };
+    let mut command = |rest: &str| line(format!("  {program} {rest}{chain}"));
     let known = |name: &str| ready.contracts.iter().any(|contract| contract.name == name);
     if known("token") {
-        line("  phat query token balance_of //Alice".into());
-        line("  phat call token transfer //Bob 1_000_000 ''".into());
-        line("  phat query token balance_of //Bob --worker http://127.0.0.1:8001".into());
+        command("query token balance_of //Alice");
+        command("call token transfer //Bob 1_000_000 ''");
     }
-    if known("http") {
-        line("  phat query http fetch https://api.coinbase.com/v2/time /data/iso".into());
+    if let (true, Some(last)) = (known("token"), ready.workers.last()) {
+        command(&format!(
+            "query token balance_of //Bob --worker {}",
+            last.url
+        ));
     }
-    line("  phat status".into());
+    command("query system version");
+    command("status");
     line(String::new());
     line(style::dim("Ctrl-C stops it"));
     text

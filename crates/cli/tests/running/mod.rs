@@ -18,6 +18,7 @@ use std::{
     process::{Child, Command, Stdio},
     time::Duration,
 };
+use tokio::{sync::watch, task::JoinHandle};
 
 /// A running network. It is killed when it is dropped.
 pub(crate) struct Network {
@@ -229,30 +230,57 @@ pub(crate) async fn transfer_to_cluster(client: &Client, amount: Balance) {
     panic!("the money does not arrive");
 }
 
-/// Sends transfers of one token each, each in a block of the chain, without waiting for the workers.
-pub(crate) async fn push_many(
-    client: &Client,
-    token: ContractId,
-    api: &Interface,
-    to: &str,
-    count: usize,
-) -> Vec<MessageNumber> {
-    let function = api.message("transfer").expect("there is such a message");
-    let call = api
-        .encode_call(function, &[to, "1", ""])
-        .expect("the arguments fit");
-    let mut numbers = Vec::new();
-    for _ in 0..count {
-        let payload = plain(call.clone(), 20_000_000_000);
-        let call = Call::Push {
-            contract: token,
-            payload,
-            deposit: 0,
-        };
-        let submitted = submit(client, &alice(), call).await;
-        numbers.push(submitted.message.expect("a message is queued"));
+/// Transfers of one token each, sent one after the other until the chain is gone.
+pub(crate) struct Stream {
+    ordered: watch::Receiver<Vec<MessageNumber>>,
+    task: JoinHandle<()>,
+}
+
+impl Stream {
+    pub(crate) fn begin(client: Client, token: ContractId, api: &Interface, to: &str) -> Self {
+        let function = api.message("transfer").expect("there is such a message");
+        let call = api
+            .encode_call(function, &[to, "1", ""])
+            .expect("the arguments fit");
+        let payload = plain(call, 2_000_000_000);
+        let (sender, ordered) = watch::channel(Vec::new());
+        let task = tokio::spawn(async move {
+            loop {
+                let call = Call::Push {
+                    contract: token,
+                    payload: payload.clone(),
+                    deposit: 0,
+                };
+                let Ok(submitted) = client.chain().submit(&alice(), call).await else {
+                    return;
+                };
+                let number = submitted.message.expect("a message is queued");
+                sender.send_modify(|ordered| ordered.push(number));
+            }
+        });
+        Self { ordered, task }
     }
-    numbers
+
+    /// Waits until this many are in blocks.
+    pub(crate) async fn wait_for(&self, count: usize) {
+        let mut ordered = self.ordered.clone();
+        ordered
+            .wait_for(|ordered| ordered.len() >= count)
+            .await
+            .expect("the chain answers");
+    }
+
+    /// Those in blocks by now.
+    pub(crate) fn ordered(&self) -> Vec<MessageNumber> {
+        self.ordered.borrow().clone()
+    }
+
+    /// All that were in blocks when the chain went away.
+    pub(crate) async fn end(self) -> Vec<MessageNumber> {
+        // A client that still waits for a chain that is gone is not waited for.
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.task).await;
+        self.ordered.borrow().clone()
+    }
 }
 
 /// The receipts of those commands that have been applied by now.

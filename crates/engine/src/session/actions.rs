@@ -272,11 +272,18 @@ impl Session {
         }
         let frame = self.frame();
         let written = self.debug.get(frame.debug_start..).unwrap_or_default();
-        let panic = String::from_utf8_lossy(written)
-            .lines()
-            .rev()
-            .find(|line| line.contains("panicked at"))
-            .map(str::to_owned);
+        // The place and, on the next lines since Rust 1.73, the message.
+        let written = String::from_utf8_lossy(written);
+        let panic = written.rfind("panicked at").and_then(|at| {
+            let line_start = written.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+            let lines = written.get(line_start..)?.lines().map(str::trim);
+            Some(
+                lines
+                    .filter(|line| !line.is_empty())
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            )
+        });
         let trap = TrapInfo {
             contract: frame.account,
             stack: self.frames.iter().map(|frame| frame.account).collect(),
