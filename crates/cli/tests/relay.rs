@@ -1,6 +1,11 @@
 //! A worker that is fed by a relay it must not believe: whatever the relay makes of the chain's
 //! blocks, the worker does not advance, goes on serving, and goes on when it hears the truth.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "the whole file is a test, which stops at the first thing that is not as it should be"
+)]
+
 use jsonrpsee::{
     PendingSubscriptionSink, RpcModule,
     core::client::ClientT,
