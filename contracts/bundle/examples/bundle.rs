@@ -1,4 +1,7 @@
-//! `phat-bundle`: builds the contracts' bundles, or checks the ones there are.
+//! `cargo bundle`: builds the contracts' bundles, or checks the ones there are.
+//!
+//! It is an example target and not a binary, so that `cargo run` in this workspace means `phat`; the
+//! alias is in `.cargo/config.toml`.
 
 use std::error::Error;
 use std::path::PathBuf;

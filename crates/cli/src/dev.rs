@@ -96,11 +96,12 @@ async fn run_network(args: DevArgs, global: &Global) -> Result<(), DevError> {
         Some(folder) => folder.clone(),
         None => default_folder()?,
     };
+    out.step("starting the chain");
+    let listeners = listen(&args).await?;
+    // After the ports are taken: another network that runs on them keeps what it has.
     if args.fresh {
         clear(&folder)?;
     }
-    out.step("starting the chain");
-    let listeners = listen(&args).await?;
     let solo = open_chain(&args, &folder)?;
     let genesis_hash = solo.genesis_hash();
     let chain_url = format!("ws://{}", solo.rpc_addr());

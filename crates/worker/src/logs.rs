@@ -223,7 +223,8 @@ fn shown(sequence: u64, record: &LogRecord) -> Record {
     }
 }
 
-fn prefixed(bytes: &[u8]) -> String {
+/// Bytes as clients read them: hex with `0x`.
+pub(crate) fn prefixed(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     identity::Attester,
-    logs::Logs,
+    logs::{Logs, prefixed},
     node::{MemberView, View},
     records,
     server::{Service, ServiceError},
@@ -301,10 +301,6 @@ impl WorkerService {
 
 fn read_settings(state: &dyn State) -> Result<Settings, QueryError> {
     settings(state)?.ok_or(QueryError::NotReady)
-}
-
-fn prefixed(bytes: &[u8]) -> String {
-    format!("0x{}", hex::encode(bytes))
 }
 
 impl Service for WorkerService {
