@@ -4,15 +4,17 @@ use crate::{
     Accumulator, Cluster,
     command::{Ended, Runner},
     host::{ClusterHost, LogEntry, LogRecord},
-    limits::{MAX_LOGS_PER_BLOCK, SWEEP_PER_BLOCK, SYSTEM_GAS},
-    settings::{self, Settings, SettingsError, put_settings, put_weight},
+    limits::{MAX_HOOK_GAS, MAX_HOOKS, MAX_LOGS_PER_BLOCK, SWEEP_PER_BLOCK, SYSTEM_GAS},
+    settings::{self, Hook, Settings, SettingsError, hooks, put_hooks, put_settings, put_weight},
 };
 use phat_engine::{
     Changes, Determinism, ExecutionFault, Host, InstantiateArgs, Overlay, State, StateError,
-    ledger, pink::PinkEvent, schema,
+    ledger,
+    pink::{HookPoint, PinkEvent},
+    schema,
 };
 use phat_primitives::{
-    AccountId, BlockNumber, ContractId, Hash, MessageNumber, ids,
+    AccountId, Balance, BlockNumber, ContractId, Hash, MessageNumber, ids,
     message::{ClusterGenesis, ClusterMessage, Instantiate},
     receipt::{Receipt, Success},
     report::WithdrawalOutcome,
@@ -50,6 +52,8 @@ pub struct Applied {
     pub withdrawals: Vec<WithdrawalOutcome>,
     /// What contracts have asked for that concerns the worker and not the state.
     pub requests: Vec<(ContractId, PinkEvent)>,
+    /// Weights that were set, in order.
+    pub weights: Vec<(ContractId, Balance)>,
     /// What contracts have logged.
     pub logs: Vec<LogRecord>,
 }
@@ -109,6 +113,11 @@ impl Cluster {
             self.apply_one(&mut overlay, present, at, number, message, &mut outcome)
                 .await?;
         }
+        if let Some(settings) = &mut settings {
+            let at = (block.number, block.now_ms);
+            self.run_hooks(&mut overlay, settings, at, &mut outcome)
+                .await?;
+        }
         schema::sweep(&mut overlay, SWEEP_PER_BLOCK)?;
         let changes = overlay.into_changes()?;
         let accumulator = accumulate(&*state, accumulator, &changes)?;
@@ -124,6 +133,7 @@ impl Cluster {
             instantiated: outcome.instantiated,
             withdrawals: outcome.withdrawals,
             requests: outcome.requests,
+            weights: outcome.weights,
             logs: outcome.logs,
         })
     }
@@ -244,35 +254,81 @@ impl Cluster {
                 (account, ended)
             }
         };
-        let contract_logs = host.take_logs();
-        if let (Some((contract, what)), Err(failure)) = (target, &ended.outcome) {
-            // Clients look for the failure of an instantiation in the first line about the contract.
-            let message = format!("{what}: {failure}");
-            host.record(contract, LogEntry::Line { level: 1, message });
-        }
-        for event in &ended.events {
-            let entry = LogEntry::Event {
-                topics: event.topics.clone(),
-                payload: event.data.clone(),
-            };
-            host.record(event.contract, entry);
-        }
-        outcome.logs.extend(host.take_logs());
-        outcome.logs.extend(contract_logs);
-        outcome.logs.truncate(MAX_LOGS_PER_BLOCK);
         if let Ok(Success::Instantiated(contract, _)) = &ended.outcome {
             outcome.instantiated.push(*contract);
         }
         outcome
             .receipts
             .push(receipt(number, block, sender, &ended));
-        for (contract, request) in ended.requests {
-            if !grant(overlay, settings, &contract, &request) {
-                outcome.requests.push((contract, request));
+        conclude(overlay, settings, &host, target, ended, outcome)
+    }
+
+    /// Calls the contracts that asked for it, after all messages of a block.
+    async fn run_hooks(
+        &self,
+        overlay: &mut Overlay,
+        settings: &mut Settings,
+        (block, now_ms): (BlockNumber, u64),
+        outcome: &mut BlockOutcome,
+    ) -> Result<(), ApplyError> {
+        let hooks = hooks(overlay)?;
+        let mut alive = Vec::with_capacity(hooks.len());
+        for hook in &hooks {
+            if schema::contract(overlay, &hook.contract.0)?.is_some() {
+                alive.push(hook.clone());
             }
+        }
+        if alive.len() < hooks.len() {
+            put_hooks(overlay, &alive);
+        }
+        for hook in alive {
+            let host = Arc::new(ClusterHost::for_commands(self, settings, block, now_ms));
+            let runner = Runner {
+                cluster: self,
+                host: &host,
+                treasury: settings.prices.treasury,
+                gas_price: settings.prices.gas_price,
+            };
+            let ended = runner.hook(overlay, &hook).await?;
+            let target = Some((hook.contract, "hook failed"));
+            conclude(overlay, settings, &host, target, ended, outcome)?;
         }
         Ok(())
     }
+}
+
+/// Keeps what an execution has logged, and does what it has asked for. `target` is the contract whose
+/// log tells of a failure, and what is said of it.
+fn conclude(
+    overlay: &mut Overlay,
+    settings: &mut Settings,
+    host: &ClusterHost,
+    target: Option<(ContractId, &str)>,
+    ended: Ended,
+    outcome: &mut BlockOutcome,
+) -> Result<(), ApplyError> {
+    let contract_logs = host.take_logs();
+    if let (Some((contract, what)), Err(failure)) = (target, &ended.outcome) {
+        // Clients look for the failure of an instantiation in the first line about the contract.
+        let message = format!("{what}: {failure}");
+        host.record(contract, LogEntry::Line { level: 1, message });
+    }
+    for event in &ended.events {
+        let entry = LogEntry::Event {
+            topics: event.topics.clone(),
+            payload: event.data.clone(),
+        };
+        host.record(event.contract, entry);
+    }
+    outcome.logs.extend(host.take_logs());
+    outcome.logs.extend(contract_logs);
+    outcome.logs.truncate(MAX_LOGS_PER_BLOCK);
+    for (contract, request) in ended.requests {
+        if !grant(overlay, settings, &contract, &request, outcome)? {
+            outcome.requests.push((contract, request));
+        }
+    }
+    Ok(())
 }
 
 /// What comes together while a block is applied.
@@ -282,6 +338,7 @@ struct BlockOutcome {
     instantiated: Vec<ContractId>,
     withdrawals: Vec<WithdrawalOutcome>,
     requests: Vec<(ContractId, PinkEvent)>,
+    weights: Vec<(ContractId, Balance)>,
     logs: Vec<LogRecord>,
 }
 
@@ -293,12 +350,28 @@ fn grant(
     settings: &mut Settings,
     contract: &ContractId,
     request: &PinkEvent,
-) -> bool {
+    outcome: &mut BlockOutcome,
+) -> Result<bool, ApplyError> {
     let from_system = *contract == settings.system_contract;
-    match request {
+    Ok(match request {
         PinkEvent::SetContractWeight { contract, weight } if from_system => {
-            put_weight(overlay, &Hash::from(*contract), (*weight).into());
+            let (contract, weight) = (Hash::from(*contract), Balance::from(*weight));
+            put_weight(overlay, &contract, weight);
+            outcome.weights.push((contract, weight));
             true
+        }
+        PinkEvent::SetHook {
+            hook: HookPoint::OnBlockEnd,
+            contract,
+            selector,
+            gas_limit,
+        } if from_system => {
+            let hook = Hook {
+                contract: Hash::from(*contract),
+                selector: selector.to_be_bytes(),
+                gas_limit: (*gas_limit).min(MAX_HOOK_GAS),
+            };
+            set_hook(overlay, hook)?
         }
         PinkEvent::SetLogHandler(handler) if from_system => {
             settings.log_handler = Some(Hash::from(*handler));
@@ -306,7 +379,22 @@ fn grant(
             true
         }
         _ => false,
+    })
+}
+
+/// Puts a hook in the place of the one that the contract has. Without gas it is taken away. `false`
+/// if there are too many.
+fn set_hook(overlay: &mut Overlay, hook: Hook) -> Result<bool, SettingsError> {
+    let mut hooks = hooks(overlay)?;
+    hooks.retain(|present| present.contract != hook.contract);
+    if hook.gas_limit > 0 {
+        if hooks.len() >= MAX_HOOKS {
+            return Ok(false);
+        }
+        hooks.push(hook);
     }
+    put_hooks(overlay, &hooks);
+    Ok(true)
 }
 
 fn receipt(number: MessageNumber, block: BlockNumber, sender: AccountId, ended: &Ended) -> Receipt {

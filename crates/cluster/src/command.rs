@@ -4,6 +4,7 @@ use crate::{
     Cluster,
     host::{ClusterHost, LogEntry},
     limits::{EXISTENTIAL_DEPOSIT, MAX_COMMAND_GAS},
+    settings::Hook,
 };
 use codec::Decode;
 use phat_crypto::envelope;
@@ -150,7 +151,7 @@ impl Runner<'_> {
             Ok((output, contract)) => {
                 succeeded(output).map(|data| Success::Instantiated(Hash::from(contract), data))
             }
-            Err(error) => Err(explain(&error, &outcome.report)),
+            Err(error) => Err(Failure::Failed(outcome.report.explain(&error))),
         };
         Ok(Ended::after_run(outcome.report, fee, result))
     }
@@ -200,7 +201,38 @@ impl Runner<'_> {
         let fee = self.settle(overlay, sender, gas_limit, &outcome.report)?;
         let result = match outcome.result {
             Ok(output) => succeeded(output).map(Success::Called),
-            Err(error) => Err(explain(&error, &outcome.report)),
+            Err(error) => Err(Failure::Failed(outcome.report.explain(&error))),
+        };
+        Ok(Ended::after_run(outcome.report, fee, result))
+    }
+
+    /// Calls a contract that asked to be called at the end of every block. It is its own caller, and
+    /// pays as the sender of a command does.
+    pub(crate) async fn hook(
+        &self,
+        overlay: &mut Overlay,
+        hook: &Hook,
+    ) -> Result<Ended, ExecutionFault> {
+        if let Some(unpaid) = self.pay_up_front(overlay, &hook.payer(), hook.gas_limit)? {
+            return Ok(unpaid);
+        }
+        let args = CallArgs {
+            origin: hook.contract.0,
+            dest: hook.contract.0,
+            value: 0,
+            gas_limit: hook.gas_limit,
+            storage_deposit_limit: None,
+            input: hook.selector.to_vec(),
+        };
+        let outcome = self
+            .cluster
+            .engine
+            .call(overlay, self.host.clone(), args)
+            .await?;
+        let fee = self.settle(overlay, &hook.payer(), hook.gas_limit, &outcome.report)?;
+        let result = match outcome.result {
+            Ok(output) => succeeded(output).map(Success::Called),
+            Err(error) => Err(Failure::Failed(outcome.report.explain(&error))),
         };
         Ok(Ended::after_run(outcome.report, fee, result))
     }
@@ -305,17 +337,4 @@ fn succeeded(output: ExecReturn) -> Result<Vec<u8>, Failure> {
     } else {
         Ok(output.data)
     }
-}
-
-/// Why an execution failed, in words: the error, and what is known of the trap behind it.
-fn explain(error: &phat_engine::DispatchError, report: &Report) -> Failure {
-    let mut text = error.to_string();
-    if let Some(trap) = report.traps.last() {
-        let contract = Hash::from(trap.contract);
-        text = format!("{text} in {contract:?}: {}", trap.reason);
-        if let Some(panic) = &trap.panic {
-            text = format!("{text}: {panic}");
-        }
-    }
-    Failure::Failed(text)
 }

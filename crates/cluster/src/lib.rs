@@ -31,7 +31,7 @@ pub use accumulator::Accumulator;
 pub use apply::{Applied, ApplyError, Block};
 pub use host::{LogEntry, LogRecord, Surroundings};
 pub use query::{Ask, QueryError};
-pub use settings::{Settings, SettingsError, contracts, settings, weight};
+pub use settings::{Settings, SettingsError, contracts, settings, weight, weights};
 
 /// One cluster: what stays the same over all its blocks.
 #[derive(Clone)]

@@ -7,6 +7,11 @@ pub const MAX_COMMAND_GAS: u64 = 2_000_000_000_000;
 /// Most gas that one query can use. Queries hold up nobody but themselves, and are also bounded in
 /// time by the worker.
 pub const MAX_QUERY_GAS: u64 = 5_000_000_000_000;
+/// Contracts that are called at the end of every block. Together with [`MAX_HOOK_GAS`] this bounds
+/// what a block costs in which nothing happens.
+pub const MAX_HOOKS: usize = 64;
+/// Most gas that one call at the end of a block can use: a twentieth of a command.
+pub const MAX_HOOK_GAS: u64 = MAX_COMMAND_GAS / 20;
 /// Gas for making the system contract of a new cluster. It is part of the protocol and free.
 pub const SYSTEM_GAS: u64 = MAX_COMMAND_GAS;
 /// Smallest balance of an account inside a cluster. One unit: state is paid for by deposits, so

@@ -7,6 +7,7 @@ use phat_primitives::{AccountId, Balance, ContractId, message::Prices};
 
 /// First byte of the keys of this module. The engine's keys begin with lower-case letters.
 const SETTINGS: &[u8] = b"S";
+const HOOKS: &[u8] = b"H";
 const WEIGHT: u8 = b'W';
 
 /// The settings of a cluster.
@@ -49,6 +50,53 @@ pub fn weight(state: &dyn State, contract: &ContractId) -> Result<Balance, Setti
         return Ok(0);
     };
     Balance::decode(&mut &bytes[..]).map_err(|_| SettingsError::Undecodable)
+}
+
+/// All weights above 0.
+pub fn weights(state: &dyn State) -> Result<Vec<(ContractId, Balance)>, SettingsError> {
+    let keys = state.keys_with_prefix(&[WEIGHT], crate::limits::MAX_LISTED_CONTRACTS)?;
+    keys.iter()
+        .map(|key| {
+            let id = key.get(1..).unwrap_or_default();
+            let id: [u8; 32] = id.try_into().map_err(|_| SettingsError::Undecodable)?;
+            let contract = ContractId::from(id);
+            Ok((contract, weight(state, &contract)?))
+        })
+        .collect()
+}
+
+/// A message that is called at the end of every block.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub(crate) struct Hook {
+    /// The contract. It calls itself and pays for it.
+    pub(crate) contract: ContractId,
+    /// The message.
+    pub(crate) selector: [u8; 4],
+    /// Gas for the call.
+    pub(crate) gas_limit: u64,
+}
+
+impl Hook {
+    /// The account of the contract.
+    pub(crate) fn payer(&self) -> AccountId {
+        AccountId::from(self.contract.0)
+    }
+}
+
+/// The hooks in the order in which they are called.
+pub(crate) fn hooks(overlay: &Overlay) -> Result<Vec<Hook>, SettingsError> {
+    let Some(bytes) = overlay.get(HOOKS)? else {
+        return Ok(Vec::new());
+    };
+    Vec::decode(&mut &bytes[..]).map_err(|_| SettingsError::Undecodable)
+}
+
+pub(crate) fn put_hooks(overlay: &mut Overlay, hooks: &[Hook]) {
+    if hooks.is_empty() {
+        overlay.remove(HOOKS.to_vec());
+    } else {
+        overlay.set(HOOKS.to_vec(), hooks.encode());
+    }
 }
 
 /// The contracts that exist, at most [`crate::limits::MAX_LISTED_CONTRACTS`].

@@ -43,6 +43,8 @@ contexts! {
     CONTRACT_DERIVED = "phat/contract-derived";
     /// Derives the key under which a worker keeps its records on disk from the worker's key.
     STORE_KEY = "phat/store-key";
+    /// Derives the key that authenticates a worker's compiled code from the worker's key.
+    COMPILED_CODE = "phat/compiled-code";
     /// Seals a cluster's key to one worker for transport; the data is the cluster's id.
     CLUSTER_KEY_TRANSPORT = "phat/cluster-key-transport";
 }

@@ -5,11 +5,12 @@
 //! changes; when it returns they are applied to the contract's record; balances move once, at the
 //! end of the whole call.
 
+use std::fmt;
+
 use codec::Encode;
 
 use crate::{
     config::Prices,
-    error::ContractError,
     schema::{AccountId, CodeInfo, ContractId, ContractInfo},
 };
 
@@ -165,6 +166,24 @@ pub(crate) fn lockup(code: &CodeInfo, percent: u32) -> u128 {
         .saturating_add(((code.deposit % 100) * percent).div_ceil(100))
 }
 
+/// More deposit was needed than there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shortfall {
+    pub(crate) needed: u128,
+    pub(crate) available: u128,
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { needed, available } = self;
+        let short = needed.saturating_sub(*available);
+        write!(
+            f,
+            "{needed} is needed, {available} is there, {short} is missing"
+        )
+    }
+}
+
 /// One movement of balances, due at the end of the call.
 #[derive(Clone, Debug)]
 pub(crate) struct Charge {
@@ -264,12 +283,15 @@ impl DepositMeter {
     }
 
     /// Checks the limit: always for the first frame, and where the caller set one.
-    pub(crate) fn enforce(&self, first_frame: bool) -> Result<(), ContractError> {
+    pub(crate) fn enforce(&self, first_frame: bool) -> Result<(), Shortfall> {
         match self.total {
-            StorageDeposit::Charge(amount)
-                if (first_frame || self.own_limit) && amount > self.limit =>
+            StorageDeposit::Charge(needed)
+                if (first_frame || self.own_limit) && needed > self.limit =>
             {
-                Err(ContractError::StorageDepositLimitExhausted)
+                Err(Shortfall {
+                    needed,
+                    available: self.limit,
+                })
             }
             _ => Ok(()),
         }

@@ -11,8 +11,9 @@ use wasmtime::{
 };
 
 use crate::{
+    compiled::{Compiled, CompiledCodes, Shelf},
     config::{Config, HOST_STACK_BYTES, Limits, NATIVE_STACK_BYTES, Prices, Profile},
-    deposit,
+    deposit::{self, Shortfall},
     error::{
         CodeRejected, ContractError, DispatchError, ExecutionFault, Failure, RemoveCodeError,
         UploadError,
@@ -26,7 +27,7 @@ use crate::{
     pink::crypto,
     schema::{self, AccountId, CodeHash, CodeInfo, ContractId, Determinism},
     session::Session,
-    state::Overlay,
+    state::{Overlay, StateError},
     wasm,
 };
 
@@ -90,6 +91,7 @@ pub struct UploadOutcome {
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
+    shelf: Option<Shelf>,
 }
 
 struct Inner {
@@ -166,6 +168,10 @@ fn operator_cost() -> OperatorCost {
     cost
 }
 
+fn refused(error: wasmtime::Error) -> CodeRejected {
+    CodeRejected::Compile(format!("{error:#}"))
+}
+
 fn wasmtime_config(config: &Config) -> wasmtime::Config {
     let limits = &config.limits;
     let mut wasmtime = wasmtime::Config::new();
@@ -229,7 +235,18 @@ impl Engine {
                 linker,
                 codes: Mutex::default(),
             }),
+            shelf: None,
         })
+    }
+
+    /// The same engine, but what it compiles is kept in `codes` as well, authenticated with `key`,
+    /// and looked for there before it is compiled.
+    #[must_use]
+    pub fn keeping(&self, codes: Arc<dyn CompiledCodes>, key: [u8; 32]) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            shelf: Some(Shelf { codes, key }),
+        }
     }
 
     /// The bounds contracts live in.
@@ -270,7 +287,22 @@ impl Engine {
             return Ok(code);
         }
         // Compiled without the lock: others go on running what is there.
-        let code = Arc::new(self.compile(wasm, determinism)?);
+        let code = match self.take_down(&hash, determinism) {
+            Some(code) => code,
+            None => {
+                let (module, returns) = self.compile(wasm, determinism)?;
+                if let Some(shelf) = &self.shelf {
+                    let compiled = Compiled {
+                        deploy_returns: returns.0,
+                        call_returns: returns.1,
+                        module: module.serialize().map_err(refused)?,
+                    };
+                    shelf.keep(&hash, determinism, &compiled);
+                }
+                self.link(&module, returns)?
+            }
+        };
+        let code = Arc::new(code);
         let capacity = self.inner.config.cached_codes;
         self.codes().insert(key, code.clone(), capacity);
         Ok(code)
@@ -284,10 +316,33 @@ impl Engine {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn compile(&self, wasm: &[u8], determinism: Determinism) -> Result<Code, CodeRejected> {
+    /// Compiled code from the shelf. Whatever is wrong with it, there is none then.
+    fn take_down(&self, hash: &CodeHash, determinism: Determinism) -> Option<Code> {
+        let compiled = self.shelf.as_ref()?.load(hash, determinism)?;
+        #[expect(unsafe_code, reason = "wasmtime cannot know where the bytes come from")]
+        // SAFETY: the tag shows that the owner of the key, this worker, made the bytes with
+        // `Module::serialize`. Wasmtime itself checks that they are of its version and settings.
+        let module = unsafe { Module::deserialize(&self.inner.wasmtime, &compiled.module) }.ok()?;
+        let returns = (compiled.deploy_returns, compiled.call_returns);
+        self.link(&module, returns).ok()
+    }
+
+    /// Checks and compiles. Says besides the module whether `deploy` and `call` return anything.
+    fn compile(
+        &self,
+        wasm: &[u8],
+        determinism: Determinism,
+    ) -> Result<(Module, (bool, bool)), CodeRejected> {
         let prepared = wasm::prepare(wasm, determinism, self.limits())?;
-        let refuse = |error: wasmtime::Error| CodeRejected::Compile(format!("{error:#}"));
-        let module = Module::from_binary(&self.inner.wasmtime, &prepared.wasm).map_err(refuse)?;
+        let module = Module::from_binary(&self.inner.wasmtime, &prepared.wasm).map_err(refused)?;
+        Ok((module, (prepared.deploy_returns, prepared.call_returns)))
+    }
+
+    fn link(
+        &self,
+        module: &Module,
+        (deploy_returns, call_returns): (bool, bool),
+    ) -> Result<Code, CodeRejected> {
         let export = |name: &str| {
             module
                 .get_export_index(name)
@@ -298,9 +353,9 @@ impl Engine {
             call: export("call")?,
             memory: export(wasm::MEMORY)?,
             stack: export(wasm::STACK)?,
-            deploy_returns: prepared.deploy_returns,
-            call_returns: prepared.call_returns,
-            pre: self.inner.linker.instantiate_pre(&module).map_err(refuse)?,
+            deploy_returns,
+            call_returns,
+            pre: self.inner.linker.instantiate_pre(module).map_err(refused)?,
         })
     }
 
@@ -477,10 +532,16 @@ impl Engine {
         execution: Execution,
         push: impl FnOnce(&mut Session, &[u8]) -> Result<(Arc<Code>, ContractId), Failure>,
     ) -> Result<(Report, Executed), ExecutionFault> {
-        let limit = match deposit_limit(overlay, &*host, &execution) {
+        let limit = match deposit_limit(overlay, &*host, &execution)? {
             Ok(limit) => limit,
-            Err(Failure::Contract(error)) => return Ok((Report::default(), Err(error))),
-            Err(Failure::Fault(fault)) => return Err(fault),
+            Err(shortfall) => {
+                let report = Report {
+                    shortfall: Some(shortfall.to_string()),
+                    ..Report::default()
+                };
+                let error = ContractError::StorageDepositNotEnoughFunds.into();
+                return Ok((report, Err(error)));
+            }
         };
         let lent = overlay.lend();
         let mut session = Box::new(Session::new(
@@ -526,6 +587,7 @@ impl Engine {
             pink_events,
             lifecycle,
             traps,
+            shortfall,
             ..
         } = *session;
         overlay.give_back(used);
@@ -543,6 +605,7 @@ impl Engine {
             pink_events,
             lifecycle,
             traps,
+            shortfall: shortfall.map(|shortfall| shortfall.to_string()),
         };
         Ok((report, result))
     }
@@ -560,22 +623,25 @@ struct Execution {
 }
 
 /// The most deposit the origin will pay: what it asked for, or what it has. It keeps the value and
-/// the endowment of a new contract besides.
+/// the endowment of a new contract besides. An error if it asked for more than it has.
 fn deposit_limit(
     overlay: &Overlay,
     host: &dyn Host,
     execution: &Execution,
-) -> Result<u128, Failure> {
+) -> Result<Result<u128, Shortfall>, StateError> {
     if !host.mode().collects_deposits() {
-        return Ok(execution.deposit_limit.unwrap_or(u128::MAX));
+        return Ok(Ok(execution.deposit_limit.unwrap_or(u128::MAX)));
     }
     let existential = host.prices().existential_deposit;
     let max = ledger::spendable(overlay, existential, &execution.origin)?
         .saturating_sub(execution.value)
         .saturating_sub(existential);
-    match execution.deposit_limit {
-        Some(limit) if limit > max => Err(ContractError::StorageDepositNotEnoughFunds.into()),
+    Ok(match execution.deposit_limit {
+        Some(limit) if limit > max => Err(Shortfall {
+            needed: limit,
+            available: max,
+        }),
         Some(limit) => Ok(limit),
         None => Ok(max),
-    }
+    })
 }

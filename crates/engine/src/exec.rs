@@ -244,8 +244,12 @@ fn settle(
         Some(Exit::Terminated) => return Ok(ExecReturn::default()),
         Some(Exit::Failed(failure)) => {
             if let Failure::Contract(error) = &failure {
-                let reason = error.to_string();
-                guest.session_mut().note_trap(reason);
+                let session = guest.session_mut();
+                let reason = match *error == ContractError::OutOfGas.into() {
+                    true => out_of_gas(session),
+                    false => error.to_string(),
+                };
+                session.note_trap(reason);
             }
             return Err(failure);
         }
@@ -261,7 +265,8 @@ fn settle(
     match trap {
         Trap::OutOfFuel => {
             session.frame_mut().gas.exhaust();
-            session.note_trap(ContractError::OutOfGas.to_string());
+            let reason = out_of_gas(session);
+            session.note_trap(reason);
             return Err(ContractError::OutOfGas.into());
         }
         // Wasmtime has written the fuel back here, so a panic costs what it used.
@@ -282,6 +287,12 @@ fn settle(
         }
     }
     Err(ContractError::ContractTrapped.into())
+}
+
+/// What to say of a frame that has used up its gas.
+fn out_of_gas(session: &Session) -> String {
+    let limit = session.frame().gas.limit();
+    format!("{} at a limit of {limit}", ContractError::OutOfGas)
 }
 
 /// The number by which a host function tells a contract how its call ended; an error that is not

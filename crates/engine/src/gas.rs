@@ -72,6 +72,10 @@ impl GasMeter {
         self.left = 0;
     }
 
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
+    }
+
     pub(crate) fn left(&self) -> u64 {
         self.left
     }

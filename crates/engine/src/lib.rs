@@ -105,6 +105,7 @@
 //!   balance can ask anything.
 //! - Debug messages are always recorded.
 
+mod compiled;
 mod config;
 mod deposit;
 mod engine;
@@ -122,6 +123,7 @@ mod state;
 mod transient;
 mod wasm;
 
+pub use compiled::CompiledCodes;
 pub use config::{Config, Limits, Prices, Profile};
 pub use deposit::StorageDeposit;
 pub use engine::{CallArgs, Code, Engine, InstantiateArgs, UploadOutcome};

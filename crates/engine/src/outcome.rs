@@ -1,5 +1,7 @@
 //! What an execution hands back.
 
+use std::fmt;
+
 use codec::{Compact, Encode};
 
 use crate::{
@@ -82,6 +84,20 @@ pub struct TrapInfo {
     pub panic: Option<String>,
 }
 
+impl fmt::Display for TrapInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)?;
+        if let Some(panic) = &self.panic {
+            write!(f, ": {panic}")?;
+        }
+        write!(f, " (in 0x{}", hex::encode(self.contract))?;
+        for caller in self.stack.iter().rev().skip(1) {
+            write!(f, ", called by 0x{}", hex::encode(caller))?;
+        }
+        f.write_str(")")
+    }
+}
+
 /// What every execution has to say, successful or not.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -102,6 +118,8 @@ pub struct Report {
     /// Contracts that trapped, in order. A successful execution may have some too, if a caller
     /// handled the failure.
     pub traps: Vec<TrapInfo>,
+    /// By how much the origin could not pay the storage deposit, in words, if that is why it failed.
+    pub shortfall: Option<String>,
 }
 
 /// How a call ended.
@@ -121,7 +139,7 @@ impl Outcome {
 
     /// The SCALE bytes of `ContractExecResult`, as polkadot.js 10 decodes it.
     pub fn encode_exec_result(&self) -> Vec<u8> {
-        let mut bytes = self.report.encode_head();
+        let mut bytes = self.report.encode_head(self.result.as_ref().err());
         self.result.encode_to(&mut bytes);
         bytes
     }
@@ -145,21 +163,55 @@ impl InstantiateOutcome {
 
     /// The SCALE bytes of `ContractInstantiateResult`, as polkadot.js 10 decodes it.
     pub fn encode_instantiate_result(&self) -> Vec<u8> {
-        let mut bytes = self.report.encode_head();
+        let mut bytes = self.report.encode_head(self.result.as_ref().err());
         self.result.encode_to(&mut bytes);
         bytes
     }
 }
 
 impl Report {
-    /// The part both results begin with: two weights, the deposit, the debug message.
-    fn encode_head(&self) -> Vec<u8> {
+    /// Why an execution failed with `error`, in one line for people: the error, the limit or the
+    /// panic behind it, the contract and who called it, and the failures that led to it.
+    pub fn explain(&self, error: &DispatchError) -> String {
+        /// Traps told of, the last first: the outermost, and what it stumbled over.
+        const TOLD: usize = 4;
+        // The error of the whole is that of the first frame, if that one trapped.
+        let first = self.traps.last().filter(|trap| trap.stack.len() == 1);
+        let mut text = match first {
+            Some(trap) => trap.to_string(),
+            None => error.to_string(),
+        };
+        if let Some(trap) = first
+            && !trap.reason.starts_with(&error.to_string())
+        {
+            text = format!("{error}: {text}");
+        }
+        if let Some(shortfall) = &self.shortfall {
+            text = format!("{text}: {shortfall}");
+        }
+        let told = usize::from(first.is_some());
+        for trap in self.traps.iter().rev().skip(told).take(TOLD - told) {
+            text = format!("{text}; before that: {trap}");
+        }
+        text
+    }
+
+    /// The part both results begin with: two weights, the deposit, the debug message. Clients know
+    /// no other place for words, so the explanation of a failure goes to the end of the latter.
+    fn encode_head(&self, error: Option<&DispatchError>) -> Vec<u8> {
         let weight = |gas: u64| (Compact(gas), Compact(0u64));
+        let mut debug_message = self.debug_message.clone();
+        if let Some(error) = error {
+            if !debug_message.is_empty() && !debug_message.ends_with(b"\n") {
+                debug_message.push(b'\n');
+            }
+            debug_message.extend(self.explain(error).into_bytes());
+        }
         (
             weight(self.gas_consumed),
             weight(self.gas_required),
             self.storage_deposit,
-            &self.debug_message,
+            debug_message,
         )
             .encode()
     }

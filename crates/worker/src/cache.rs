@@ -1,16 +1,22 @@
 //! The local cache of contracts: values that a contract keeps on one worker, without the chain. They
 //! are gone on restart, and any of them may be gone at any time.
+//!
+//! Half of the room is shared by stake: a contract has the part of it that its weight is of all
+//! weights, and nobody else can take it. The other half is for whoever comes first, up to
+//! [`MAX_FREE_BYTES`] for each contract, staked or not.
 
-use phat_primitives::ContractId;
+use phat_primitives::{Balance, ContractId};
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
 };
 
-/// Bytes that one contract can keep. Contracts in the field were written for a few megabytes.
-const MAX_CONTRACT_BYTES: usize = 4 * 1024 * 1024;
-/// Bytes that all contracts of the worker can keep together.
-const MAX_TOTAL_BYTES: usize = 256 * 1024 * 1024;
+/// Bytes that are shared by stake.
+const STAKED_BYTES: usize = 128 * 1024 * 1024;
+/// Bytes that are there for all contracts together, beyond what is shared by stake.
+const FREE_BYTES: usize = 128 * 1024 * 1024;
+/// How many of these one contract can have. Contracts in the field were written for a few megabytes.
+const MAX_FREE_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of one key.
 const MAX_KEY_BYTES: usize = 256;
 /// Bytes counted for an entry beyond those of its key and value: what the tables need.
@@ -26,13 +32,25 @@ pub(crate) struct Cache(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     contracts: HashMap<ContractId, Shelf>,
-    total: usize,
+    /// Weights above 0.
+    weights: HashMap<ContractId, Balance>,
+    /// Bytes that contracts have beyond their shares.
+    free_used: usize,
 }
 
 #[derive(Default)]
 struct Shelf {
     entries: HashMap<Vec<u8>, Entry>,
     bytes: usize,
+    /// Bytes that belong to the contract because of its stake.
+    share: usize,
+}
+
+impl Shelf {
+    /// Bytes beyond the share.
+    fn free_used(&self) -> usize {
+        self.bytes.saturating_sub(self.share)
+    }
 }
 
 struct Entry {
@@ -45,16 +63,54 @@ fn size(key: &[u8], value: &[u8]) -> usize {
 }
 
 impl Inner {
-    fn remove(&mut self, contract: &ContractId, key: &[u8]) -> Option<Vec<u8>> {
+    /// Changes a shelf and keeps the sum of what is used beyond the shares.
+    fn change<T>(
+        &mut self,
+        contract: &ContractId,
+        change: impl FnOnce(&mut Shelf) -> T,
+    ) -> Option<T> {
         let shelf = self.contracts.get_mut(contract)?;
-        let entry = shelf.entries.remove(key)?;
-        let freed = size(key, &entry.value);
-        shelf.bytes -= freed;
-        self.total -= freed;
+        let before = shelf.free_used();
+        let result = change(shelf);
+        self.free_used = self.free_used - before + shelf.free_used();
         if shelf.entries.is_empty() {
             self.contracts.remove(contract);
         }
-        Some(entry.value)
+        Some(result)
+    }
+
+    fn remove(&mut self, contract: &ContractId, key: &[u8]) -> Option<Vec<u8>> {
+        self.change(contract, |shelf| {
+            let entry = shelf.entries.remove(key)?;
+            shelf.bytes -= size(key, &entry.value);
+            Some(entry.value)
+        })?
+    }
+
+    /// The part of the shared bytes that a contract's weight is of all weights.
+    fn share(&self, contract: &ContractId) -> usize {
+        let Some(weight) = self.weights.get(contract) else {
+            return 0;
+        };
+        let total = self
+            .weights
+            .values()
+            .fold(0, |a: Balance, b| a.saturating_add(*b));
+        // Weights may be as large as all money there is: in units of which the product fits.
+        let unit = total / (Balance::MAX / STAKED_BYTES as Balance) + 1;
+        let share = weight / unit * STAKED_BYTES as Balance / (total / unit).max(1);
+        usize::try_from(share).map_or(STAKED_BYTES, |share| share.min(STAKED_BYTES))
+    }
+
+    /// Whether an entry of `needed` bytes fits where one of `replaced` bytes goes.
+    fn fits(&self, contract: &ContractId, needed: usize, replaced: usize) -> bool {
+        let shelf = self.contracts.get(contract);
+        let (bytes, share, before) = match shelf {
+            Some(shelf) => (shelf.bytes, shelf.share, shelf.free_used()),
+            None => (0, self.share(contract), 0),
+        };
+        let after = (bytes + needed).saturating_sub(replaced + share);
+        after <= MAX_FREE_BYTES && self.free_used - before + after <= FREE_BYTES
     }
 
     /// Drops what has expired of one contract.
@@ -79,11 +135,52 @@ impl Inner {
             self.expire(&contract, now_ms);
         }
     }
+
+    /// Gives every contract its share as the weights are now. What is too much then goes, the first
+    /// to expire first.
+    fn share_out(&mut self) {
+        let contracts: Vec<_> = self.contracts.keys().copied().collect();
+        for contract in contracts {
+            let share = self.share(&contract);
+            self.change(&contract, |shelf| {
+                shelf.share = share;
+                if shelf.free_used() <= MAX_FREE_BYTES {
+                    return;
+                }
+                let mut order: Vec<_> = shelf
+                    .entries
+                    .iter()
+                    .map(|(key, entry)| (entry.expires_ms, key.clone()))
+                    .collect();
+                order.sort_unstable();
+                for (_, key) in order {
+                    if shelf.free_used() <= MAX_FREE_BYTES {
+                        break;
+                    }
+                    if let Some(entry) = shelf.entries.remove(&key) {
+                        shelf.bytes -= size(&key, &entry.value);
+                    }
+                }
+            });
+        }
+    }
 }
 
 impl Cache {
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the weight of a contract.
+    pub(crate) fn set_weight(&self, contract: ContractId, weight: Balance) {
+        let mut inner = self.lock();
+        let before = match weight {
+            0 => inner.weights.remove(&contract),
+            _ => inner.weights.insert(contract, weight),
+        };
+        if before.unwrap_or(0) != weight {
+            inner.share_out();
+        }
     }
 
     pub(crate) fn get(&self, contract: &ContractId, key: &[u8], now_ms: u64) -> Option<Vec<u8>> {
@@ -99,21 +196,17 @@ impl Cache {
         }
         let mut inner = self.lock();
         let needed = size(key, value);
-        let present = |inner: &Inner| {
-            let shelf = inner.contracts.get(contract);
-            let old = shelf.and_then(|shelf| shelf.entries.get(key));
-            let old = old.map_or(0, |entry| size(key, &entry.value));
-            (
-                shelf.map_or(0, |shelf| shelf.bytes) - old,
-                inner.total - old,
-            )
+        let fits = |inner: &Inner| {
+            let old = inner
+                .contracts
+                .get(contract)
+                .and_then(|shelf| shelf.entries.get(key));
+            let replaced = old.map_or(0, |entry| size(key, &entry.value));
+            inner.fits(contract, needed, replaced)
         };
-        let fits = |(own, total): (usize, usize)| {
-            own + needed <= MAX_CONTRACT_BYTES && total + needed <= MAX_TOTAL_BYTES
-        };
-        if !fits(present(&inner)) {
+        if !fits(&inner) {
             inner.expire_all(now_ms);
-            if !fits(present(&inner)) {
+            if !fits(&inner) {
                 return false;
             }
         }
@@ -122,10 +215,15 @@ impl Cache {
             value: value.to_vec(),
             expires_ms: now_ms.saturating_add(DEFAULT_LIFETIME_MS),
         };
+        let share = inner.share(contract);
         let shelf = inner.contracts.entry(*contract).or_default();
-        shelf.entries.insert(key.to_vec(), entry);
-        shelf.bytes += needed;
-        inner.total += needed;
+        if shelf.entries.is_empty() {
+            shelf.share = share;
+        }
+        inner.change(contract, |shelf| {
+            shelf.entries.insert(key.to_vec(), entry);
+            shelf.bytes += needed;
+        });
         true
     }
 
@@ -196,7 +294,7 @@ mod tests {
     #[test]
     fn a_full_shelf_refuses_and_gives_room_again_when_values_go() {
         let cache = Cache::default();
-        let half = vec![0; MAX_CONTRACT_BYTES / 2];
+        let half = vec![0; MAX_FREE_BYTES / 2];
         assert!(cache.set(&contract(1), b"one", &half, 0));
         assert!(!cache.set(&contract(1), b"two", &half, 0));
         assert!(
@@ -215,10 +313,48 @@ mod tests {
     #[test]
     fn all_contracts_together_are_bounded() {
         let cache = Cache::default();
-        let large = vec![0; MAX_CONTRACT_BYTES - 1024];
+        let large = vec![0; MAX_FREE_BYTES - 1024];
         let kept = (0..=255)
             .filter(|byte| cache.set(&contract(*byte), b"key", &large, 0))
             .count();
-        assert_eq!(kept, MAX_TOTAL_BYTES / size(b"key", &large));
+        assert_eq!(kept, FREE_BYTES / size(b"key", &large));
+    }
+
+    #[test]
+    fn stake_gives_a_share_that_nobody_else_can_take() {
+        let cache = Cache::default();
+        cache.set_weight(contract(1), 3 << 100);
+        cache.set_weight(contract(2), 1 << 100);
+        let large = vec![0; STAKED_BYTES / 2];
+        assert!(cache.set(&contract(1), b"key", &large, 0));
+        assert!(
+            !cache.set(&contract(2), b"key", &large, 0),
+            "a quarter is its own"
+        );
+        let filler = vec![0; MAX_FREE_BYTES - 1024];
+        let others = (3..=255).filter(|byte| cache.set(&contract(*byte), b"key", &filler, 0));
+        assert_eq!(others.count(), FREE_BYTES / size(b"key", &filler));
+        let quarter = vec![0; STAKED_BYTES / 4 - 1024];
+        assert!(cache.set(&contract(2), b"key", &quarter, 0));
+    }
+
+    #[test]
+    fn less_stake_is_less_room() {
+        let cache = Cache::default();
+        cache.set_weight(contract(1), u128::MAX);
+        let part = vec![0; STAKED_BYTES / 4];
+        for key in 0..4u8 {
+            assert!(cache.set(&contract(1), &[key], &part, 0));
+            cache.set_expiration(&contract(1), &[key], 10 + u64::from(key), 0);
+        }
+        cache.set_weight(contract(2), u128::MAX);
+        let kept = |key: u8| cache.get(&contract(1), &[key], 0).is_some();
+        assert_eq!(
+            [kept(0), kept(1), kept(2), kept(3)],
+            [false, false, true, true]
+        );
+        cache.set_weight(contract(1), 0);
+        assert!(!kept(3));
+        assert!(cache.set(&contract(1), b"small", b"value", 0));
     }
 }

@@ -28,6 +28,7 @@ pub mod worker;
 
 mod cache;
 mod chain;
+mod compiled;
 mod logs;
 mod records;
 mod reporter;

@@ -10,6 +10,7 @@
 
 use crate::{
     chain::{BLOCKS_PER_REQUEST, Chain, ChainError},
+    compiled,
     records::{self, ClusterState, Membership, Position, RecordError},
 };
 use codec::Encode;
@@ -18,7 +19,7 @@ use phat_crypto::{Keypair, contexts, envelope, rand_core::OsRng};
 use phat_engine::{Engine, ExecutionFault, State, StateError, pink::PinkEvent, schema};
 use phat_follower::{Batch, BlockError, FinalBlock, FollowError, Follower, Head, verify_old};
 use phat_primitives::{
-    BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId,
+    Balance, BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId,
     message::{ClusterMessage, KeyDelivery, Message, Outbound},
     report::{ContractReady, Heartbeat, Payload, SignedContractReady},
 };
@@ -65,6 +66,9 @@ pub enum NodeError {
     /// The state of the cluster cannot be read.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The settings of the cluster cannot be read.
+    #[error(transparent)]
+    Settings(#[from] phat_cluster::SettingsError),
     /// The worker's own record of its cluster is damaged.
     #[error("the worker's record of its cluster's state root is damaged")]
     Accumulator(#[from] phat_cluster::accumulator::BadAccumulator),
@@ -137,6 +141,8 @@ pub struct Effects {
     pub logs: Vec<LogRecord>,
     /// What contracts have asked of the worker.
     pub requests: Vec<(ContractId, PinkEvent)>,
+    /// Weights of contracts that were set.
+    pub weights: Vec<(ContractId, Balance)>,
 }
 
 struct Member {
@@ -175,6 +181,18 @@ impl Engines {
     }
 }
 
+impl Engines {
+    /// The same engines, which keep what they compile among the worker's records.
+    fn keeping(&self, store: &Store, identity: &Keypair) -> Self {
+        let shelf = Arc::new(compiled::Shelf::new(store.clone()));
+        let key = identity.derive_secret(contexts::COMPILED_CODE, &[]);
+        Self {
+            commands: self.commands.keeping(shelf.clone(), *key),
+            queries: self.queries.keeping(shelf, *key),
+        }
+    }
+}
+
 /// The worker's state machine.
 pub struct Node {
     identity: Keypair,
@@ -197,6 +215,7 @@ impl Node {
         engines: Engines,
         fresh: Follower,
     ) -> Result<Self, NodeError> {
+        let engines = engines.keeping(&store, &identity);
         let snapshot = store.snapshot()?;
         let mut kept = Kept::read(&snapshot, &engines.commands)?;
         let follower = kept.follower.unwrap_or(fresh);
@@ -235,6 +254,16 @@ impl Node {
     /// The views of this worker, one after each block.
     pub fn views(&self) -> watch::Receiver<View> {
         self.views.subscribe()
+    }
+
+    /// The weights of the contracts of the worker's cluster.
+    pub(crate) fn weights(&self) -> Result<Vec<(ContractId, Balance)>, NodeError> {
+        if self.member.is_none() {
+            return Ok(Vec::new());
+        }
+        Ok(phat_cluster::weights(&ClusterState(
+            self.store.snapshot()?,
+        ))?)
     }
 
     /// Number of the next block that is wanted.
@@ -508,6 +537,7 @@ impl Node {
         records::put_membership(writes, &member.record);
         effects.logs.extend(applied.logs);
         effects.requests.extend(applied.requests);
+        effects.weights.extend(applied.weights);
         if !applied.withdrawals.is_empty() {
             let heartbeat = Heartbeat {
                 cluster,

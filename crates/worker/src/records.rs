@@ -8,6 +8,7 @@
 //! | [`STATE`] | see [`ClusterState`] | key | value of the cluster's state |
 //! | [`RECEIPTS`] | message number / 1024 | message number | receipt |
 //! | [`OUTBOX`] | | counter | a [`Payload`] that the chain has not got yet |
+//! | [`COMPILED`] | key | | compiled code; see [`crate::compiled`] |
 //! | [`READY`] | | contract id | a [`SignedContractReady`] that the chain has not got yet |
 
 use codec::{Decode, Encode};
@@ -28,6 +29,7 @@ const STATE: Space = Space(3);
 const RECEIPTS: Space = Space(4);
 const OUTBOX: Space = Space(5);
 const READY: Space = Space(6);
+pub(crate) const COMPILED: Space = Space(7);
 
 const HASHES_PER_GROUP: u32 = 4096;
 const RECEIPTS_PER_GROUP: u64 = 1024;

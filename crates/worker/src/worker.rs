@@ -236,12 +236,18 @@ async fn follow_connected(
 ) -> Result<(), Interrupted> {
     let chain = Chain::connect(url).await?;
     let mut news = chain.subscribe_finalized().await?;
+    for (contract, weight) in node.weights()? {
+        here.cache.set_weight(contract, weight);
+    }
     // The log comes before the view: a client that sees a block can read what happened in it.
     let done = |node: &mut Node, effects: Effects| {
         effects
             .logs
             .into_iter()
             .for_each(|line| here.logs.add(line));
+        for (contract, weight) in effects.weights {
+            here.cache.set_weight(contract, weight);
+        }
         here.grant(effects.requests);
         node.publish()
     };

@@ -119,6 +119,6 @@ fn printed(message: &str) -> String {
     if message.is_empty() {
         String::new()
     } else {
-        format!("\nit printed: {}", message.trim_end())
+        format!("\nthe worker adds: {}", message.trim_end())
     }
 }

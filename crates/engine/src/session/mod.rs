@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::{
     config::Prices,
-    deposit::{self, DepositMeter, StorageDeposit},
+    deposit::{self, DepositMeter, Shortfall, StorageDeposit},
     engine::{Code, Engine},
     error::{ContractError, DispatchError, Failure},
     gas::{GAS_PER_CODE_BYTE, GasMeter},
@@ -95,6 +95,8 @@ pub(crate) struct Session {
     pub(crate) deposits: DepositMeter,
     /// Host functions called, to ask now and then whether to stop.
     pub(crate) host_calls: u64,
+    /// What the origin lacked when deposits were due.
+    pub(crate) shortfall: Option<Shortfall>,
     event_bytes: usize,
 }
 
@@ -125,6 +127,7 @@ impl Session {
             gas: GasMeter::new(gas_limit),
             deposits: DepositMeter::new(deposit_limit),
             host_calls: 0,
+            shortfall: None,
             event_bytes: 0,
         }
     }
@@ -394,7 +397,11 @@ impl Session {
         let (prices, first) = (self.prices, self.frames.len() == 1);
         let deposits = &mut self.frame_mut().deposits;
         deposits.close(account, info.as_mut(), &prices);
-        deposits.enforce(first)?;
+        if let Err(shortfall) = deposits.enforce(first) {
+            let error = ContractError::StorageDepositLimitExhausted;
+            self.note_trap(format!("{error}: {shortfall}"));
+            return Err(error.into());
+        }
         if let Some(info) = info {
             schema::set_contract(&mut self.overlay, &account, &info);
         }
@@ -452,7 +459,14 @@ impl Session {
                     amount,
                 )
                 .map_err(|error| match error {
-                    LedgerError::Token(_) => ContractError::StorageDepositNotEnoughFunds.into(),
+                    LedgerError::Token(_) => {
+                        let free = ledger::spendable(&self.overlay, existential, &self.origin);
+                        self.shortfall = free.ok().map(|available| Shortfall {
+                            needed: amount,
+                            available,
+                        });
+                        ContractError::StorageDepositNotEnoughFunds.into()
+                    }
                     LedgerError::State(error) => Failure::from(error),
                 })?;
             }

@@ -29,6 +29,9 @@ use crate::{
     schema::Determinism,
 };
 
+/// Version of what [`prepare`] makes of code. Raised with every change of it, so that nothing is run
+/// that an older engine has prepared; a test notices.
+pub(crate) const PREPARATION: u32 = 1;
 /// Name of the exported memory.
 pub(crate) const MEMORY: &str = "memory";
 /// Name of the exported global that counts the stack.
@@ -575,4 +578,33 @@ fn append(section: &[u8], count: usize, more: &[Vec<u8>]) -> Vec<u8> {
         bytes.extend_from_slice(entry);
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pink::crypto::blake2_256;
+
+    /// Compiled code is kept on disks under [`PREPARATION`]. If this fails because `prepare` has
+    /// changed, raise that, and put the new hash here.
+    #[test]
+    fn what_preparation_makes_changes_only_with_its_version() {
+        let wat = r#"(module
+            (import "env" "memory" (memory 2 16))
+            (import "seal0" "input" (func $input (param i32 i32)))
+            (table 2 funcref)
+            (elem (i32.const 0) $sum)
+            (global $g (mut i32) (i32.const 7))
+            (data (i32.const 8) "data")
+            (func $sum (param i32 i64) (result i32) (local i64 i64)
+                (global.set $g (local.get 0))
+                (i32.wrap_i64 (i64.add (local.get 1) (local.get 2))))
+            (func (export "deploy") (call $input (i32.const 0) (i32.const 4)))
+            (func (export "call")
+                (drop (call $sum (i32.const 1) (i64.const 2)))))"#;
+        let code = wat::parse_str(wat).unwrap();
+        let prepared = prepare(&code, Determinism::Enforced, &Limits::default()).unwrap();
+        let hash = hex::encode(blake2_256(&prepared.wasm));
+        assert_eq!((PREPARATION, hash.as_str()), (1, "unknown"));
+    }
 }
