@@ -96,6 +96,8 @@ pub(crate) struct Session {
     /// Host functions called, to ask now and then whether to stop.
     pub(crate) host_calls: u64,
     event_bytes: usize,
+    /// Bytes the overlay kept for undoing when the execution began.
+    undo_bytes_before: usize,
 }
 
 impl Session {
@@ -109,6 +111,7 @@ impl Session {
     ) -> Self {
         let transient = TransientStorage::new(engine.limits().transient_bytes);
         Self {
+            undo_bytes_before: overlay.undo_bytes(),
             prices: host.prices(),
             mode: host.mode(),
             engine,
