@@ -21,6 +21,10 @@ pub struct Limits {
     pub memory_pages: u32,
     /// Entries of the function table.
     pub table_elements: u32,
+    /// Types a module declares; the compiler keeps every one in memory.
+    pub types: u32,
+    /// Imports of a module. Each takes room in every instance; the interface has fewer functions.
+    pub imports: u32,
     /// Functions a module defines.
     pub functions: u32,
     /// Globals a module defines.
@@ -41,6 +45,10 @@ pub struct Limits {
     pub branch_targets: u32,
     /// Data segments of a module.
     pub data_segments: u32,
+    /// Element segments of a module; those that fill the table do so in every instance.
+    pub element_segments: u32,
+    /// Entries of all element segments of a module.
+    pub elements: u32,
     /// Contracts calling contracts, the first not counted. Each holds an instance.
     pub call_depth: usize,
     /// Bytes of one stored value, of an event's data.
@@ -53,6 +61,9 @@ pub struct Limits {
     pub events: usize,
     /// Bytes of all events of one execution.
     pub event_bytes: usize,
+    /// Bytes of what an execution keeps in memory to be able to undo its writes, keys and values of
+    /// all writes since its start: a value can be written over any number of times.
+    pub undo_bytes: usize,
     /// Bytes of debug messages kept per execution; the rest is dropped.
     pub debug_bytes: usize,
     /// Bytes of the subject given to `random`, as `pallet-contracts`.
@@ -75,6 +86,8 @@ impl Default for Limits {
             code_bytes: 2 * 1024 * 1024,
             memory_pages: 64,
             table_elements: 16 * 1024,
+            types: 10_000,
+            imports: 1_000,
             functions: 20_000,
             globals: 256,
             locals: 8 * 1024,
@@ -85,12 +98,15 @@ impl Default for Limits {
             loop_values: 16 * 1024,
             branch_targets: 16 * 1024,
             data_segments: 10_000,
+            element_segments: 10_000,
+            elements: 64 * 1024,
             call_depth: 31,
             value_bytes: 1024 * 1024,
             key_bytes: 128,
             event_topics: 4,
             events: 4096,
             event_bytes: 16 * 1024 * 1024,
+            undo_bytes: 128 * 1024 * 1024,
             debug_bytes: 256 * 1024,
             random_subject_bytes: 32,
             transient_bytes: 1024 * 1024,

@@ -172,6 +172,11 @@ fn refused(error: wasmtime::Error) -> CodeRejected {
     CodeRejected::Compile(format!("{error:#}"))
 }
 
+/// Largest image of a memory's initial data that is kept however little of it is data. Larger ones
+/// are kept if they are half data at least; otherwise two bytes of data, far apart, would make the
+/// worker keep megabytes for a code of a hundred bytes.
+const DENSE_IMAGE_BYTES: u64 = 256 * 1024;
+
 fn wasmtime_config(config: &Config) -> wasmtime::Config {
     let limits = &config.limits;
     let mut wasmtime = wasmtime::Config::new();
@@ -184,6 +189,7 @@ fn wasmtime_config(config: &Config) -> wasmtime::Config {
         .operator_cost(operator_cost())
         .cranelift_nan_canonicalization(true)
         .generate_address_map(false)
+        .memory_guaranteed_dense_image_size(DENSE_IMAGE_BYTES)
         .max_wasm_stack(NATIVE_STACK_BYTES)
         .async_stack_size(NATIVE_STACK_BYTES + HOST_STACK_BYTES);
     match config.profile {

@@ -90,7 +90,6 @@ impl Guest {
         self.fuel = left;
         let gas = &mut self.session_mut().frame_mut().gas;
         gas.charge(used.saturating_mul(GAS_PER_FUEL))
-            .inspect_err(|_| gas.exhaust())
     }
 
     /// The fuel to put into the store for the gas that is left. The one unit more makes up for
@@ -115,7 +114,6 @@ impl ResourceLimiter for Guest {
         let pages = desired.saturating_sub(current).div_ceil(PAGE) as u64;
         let gas = &mut self.session_mut().frame_mut().gas;
         if let Err(error) = gas.charge(pages.saturating_mul(GAS_PER_PAGE)) {
-            gas.exhaust();
             self.exit = Some(error.into());
             return Err(Ended.into());
         }

@@ -59,12 +59,19 @@ impl GasMeter {
         self.left = self.left.saturating_add(nested.left);
     }
 
+    /// Takes `amount`, or everything if that is less: some work is measured only when it is done,
+    /// and must not be had for nothing by a frame that cannot pay for it.
     pub(crate) fn charge(&mut self, amount: u64) -> Result<(), ContractError> {
-        self.left = self
-            .left
-            .checked_sub(amount)
-            .ok_or(ContractError::OutOfGas)?;
-        Ok(())
+        match self.left.checked_sub(amount) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => {
+                self.exhaust();
+                Err(ContractError::OutOfGas)
+            }
+        }
     }
 
     /// Takes everything that is left.
@@ -113,9 +120,9 @@ mod tests {
     }
 
     #[test]
-    fn charging_more_than_left_takes_nothing() {
+    fn charging_more_than_left_takes_everything() {
         let mut meter = GasMeter::new(10);
         assert!(meter.charge(11).is_err());
-        assert_eq!(meter.left(), 10);
+        assert_eq!(meter.left(), 0);
     }
 }

@@ -55,6 +55,12 @@ fn with_prefix<'a>(
 /// A key, and its entry in the changes before a write: none, a removal, or a value.
 type Undo = (Vec<u8>, Option<Option<Vec<u8>>>);
 
+/// What keeping one write costs in bytes: its key twice, its value, and the records around them.
+fn undo_cost(key: &[u8], value: Option<&Vec<u8>>) -> usize {
+    const RECORD: usize = 160;
+    RECORD + 2 * key.len() + value.map_or(0, Vec::len)
+}
+
 /// Writes layered over a [`State`], with nested checkpoints.
 ///
 /// A checkpoint is a position in an undo log, so reading costs the same however deep calls nest.
@@ -63,6 +69,8 @@ pub struct Overlay {
     changes: Changes,
     /// The previous entry of `changes` for every write since the first open checkpoint.
     undo: Vec<Undo>,
+    /// Bytes that `undo` and the writes in it take.
+    undo_bytes: usize,
     checkpoints: Vec<usize>,
     lost: bool,
 }
@@ -74,6 +82,7 @@ impl Overlay {
             base,
             changes: Changes::new(),
             undo: Vec::new(),
+            undo_bytes: 0,
             checkpoints: Vec::new(),
             lost: false,
         }
@@ -104,6 +113,7 @@ impl Overlay {
         if self.checkpoints.is_empty() {
             self.changes.insert(key, value);
         } else {
+            self.undo_bytes += undo_cost(&key, value.as_ref());
             let previous = self.changes.insert(key.clone(), value);
             self.undo.push((key, previous));
         }
@@ -119,6 +129,7 @@ impl Overlay {
         self.checkpoints.pop();
         if self.checkpoints.is_empty() {
             self.undo.clear();
+            self.undo_bytes = 0;
         }
     }
 
@@ -128,11 +139,17 @@ impl Overlay {
             return;
         };
         for (key, previous) in self.undo.drain(mark..).rev() {
-            match previous {
-                Some(value) => self.changes.insert(key, value),
-                None => self.changes.remove(&key),
-            };
+            let written = self.changes.remove(&key).flatten();
+            self.undo_bytes -= undo_cost(&key, written.as_ref());
+            if let Some(value) = previous {
+                self.changes.insert(key, value);
+            }
         }
+    }
+
+    /// Bytes kept to be able to undo: they grow with every write while a checkpoint is open.
+    pub(crate) fn undo_bytes(&self) -> usize {
+        self.undo_bytes
     }
 
     /// Up to `limit` existing keys that start with `prefix`, in order.
@@ -213,6 +230,7 @@ mod tests {
         overlay.rollback();
         assert_eq!(overlay.get(b"a1").unwrap(), Some(b"first".to_vec()));
         assert_eq!(overlay.get(b"b").unwrap(), Some(b"base".to_vec()));
+        assert_eq!(overlay.undo_bytes(), 0);
         let changes = overlay.into_changes().unwrap();
         assert_eq!(changes.len(), 1);
     }

@@ -16,19 +16,9 @@ struct Bundle {
     spec: serde_json::Value,
 }
 
-fn unhex(text: &str) -> Vec<u8> {
-    let digits = text.trim_start_matches("0x").as_bytes();
-    digits
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect()
-}
-
 impl Bundle {
     fn read(name: &str) -> Self {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts");
-        let text = std::fs::read_to_string(format!("{folder}/{name}.contract")).unwrap();
-        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let json = read_bundle(name);
         Self {
             wasm: unhex(json["source"]["wasm"].as_str().unwrap()),
             spec: json["spec"].clone(),

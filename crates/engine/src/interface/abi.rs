@@ -1,7 +1,8 @@
 //! Crossing the boundary between a contract and the host.
 //!
 //! What happens when a contract calls a host function:
-//! 1. the fuel it used since the last crossing is charged as gas;
+//! 1. the fuel it used since the last crossing is charged as gas, and it is stopped if it has
+//!    written more than may be kept;
 //! 2. a function that changes state is refused in a read-only call;
 //! 3. the function's base price is charged;
 //! 4. the function runs over the contract's memory ([`Context`]); every pointer and length is
@@ -93,6 +94,7 @@ impl Context<'_> {
     fn begin(&mut self, fuel_left: u64, cost: Cost, effect: Effect) -> Result<(), Exit> {
         self.guest.take_fuel(fuel_left)?;
         self.session_mut().check_interrupted()?;
+        self.session().check_undo_bytes()?;
         if effect == Effect::Mutates && self.session().frame().read_only {
             return Err(ContractError::StateChangeDenied.into());
         }

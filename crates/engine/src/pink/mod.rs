@@ -103,6 +103,17 @@ fn decode<T: codec::Decode>(mut input: &[u8]) -> Result<T, Exit> {
         .map_err(|_| ContractError::DecodingFailed)?)
 }
 
+/// Decodes an argument with lists in it. An empty header is two bytes and takes 48 in memory, so
+/// what is taken is bounded by what was paid for, with room for the headers of an honest request.
+fn decode_lists<T: codec::DecodeWithMemLimit>(mut input: &[u8]) -> Result<T, Exit> {
+    const ROOM: usize = 64 * 1024;
+    let limit = input.len().saturating_mul(2).saturating_add(ROOM);
+    T::decode_with_mem_limit(&mut input, limit)
+        .ok()
+        .filter(|_| input.is_empty())
+        .ok_or(ContractError::DecodingFailed.into())
+}
+
 fn other(text: &'static str) -> Exit {
     DispatchError::Other(text).into()
 }
@@ -117,7 +128,7 @@ pub(crate) fn dispatch(
     let contract = context.session().frame().account;
     let host = context.host();
     let answer = match id {
-        1 => return http_request(context, decode::<HttpRequest>(input)?, transaction),
+        1 => return http_request(context, decode_lists::<HttpRequest>(input)?, transaction),
         2 => sign(context, decode(input)?, transaction)?,
         3 => verify(context, decode(input)?)?,
         4 => {
@@ -188,14 +199,14 @@ pub(crate) fn dispatch(
         }
         20 => import_system_code(context, decode(input)?)?,
         21 => Answer::of(RUNTIME_VERSION),
-        22 => return batch_http_request(context, decode(input)?, transaction),
+        22 => return batch_http_request(context, decode_lists(input)?, transaction),
         23 => Answer::of(if transaction {
             (0, [0; 32])
         } else {
             host.event_chain_head()
         }),
         24 => {
-            let (codes, args): (Vec<JsCode>, Vec<String>) = decode(input)?;
+            let (codes, args): (Vec<JsCode>, Vec<String>) = decode_lists(input)?;
             context.charge(gas::JS)?;
             if !transaction {
                 return Ok(Dispatched::Ask(HostCall::JsEval { codes, args }));

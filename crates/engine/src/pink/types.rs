@@ -1,12 +1,12 @@
 //! What contracts and the Pink extension exchange, byte for byte as `pink` 0.4.1 and `pink-types`
 //! 0.1.2 encode it.
 
-use codec::{Decode, Encode};
+use codec::{Decode, DecodeWithMemTracking, Encode};
 
 use crate::schema::{AccountId, CodeHash};
 
 /// An HTTP request of a contract.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
 pub struct HttpRequest {
     /// Where to.
     pub url: String,
@@ -90,7 +90,7 @@ pub enum SigType {
 }
 
 /// A script for the JavaScript runtime.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
 pub enum JsCode {
     /// Source text.
     Source(String),

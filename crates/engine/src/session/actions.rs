@@ -15,6 +15,27 @@ use crate::{
 /// Traps kept for the report; a contract can catch any number of them.
 const MAX_TRAPS: usize = 16;
 
+/// The beginning of an event's text. An event can have a megabyte, and its text several, which
+/// would take more time and memory than the event was charged for.
+fn shortened(event: &PinkEvent) -> String {
+    struct Beginning(String);
+    impl std::fmt::Write for Beginning {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            const MAX_BYTES: usize = 200;
+            if self.0.len() + text.len() > MAX_BYTES {
+                self.0.push('…');
+                return Err(std::fmt::Error);
+            }
+            self.0.push_str(text);
+            Ok(())
+        }
+    }
+    let mut beginning = Beginning(String::new());
+    // The only error is its own, by which it says that it has enough.
+    let _ = std::fmt::write(&mut beginning, format_args!("{event:?}"));
+    beginning.0
+}
+
 impl Session {
     pub(super) fn move_value(
         &mut self,
@@ -221,10 +242,12 @@ impl Session {
             Ok(event)
                 if event.is_system_only() && self.host.system_contract() != Some(contract) =>
             {
-                format!("{event:?} was ignored: only the system contract may emit it")
+                let event = shortened(&event);
+                format!("{event} was ignored: only the system contract may emit it")
             }
             Ok(event) if !self.mode.is_deterministic() && !event.is_allowed_in_query() => {
-                format!("{event:?} was ignored: it means nothing in a query")
+                let event = shortened(&event);
+                format!("{event} was ignored: it means nothing in a query")
             }
             Ok(event) => {
                 self.pink_events.push((contract, event));
@@ -253,6 +276,15 @@ impl Session {
         if self.debug.len() + message.len() <= limit {
             self.debug.extend_from_slice(message.as_bytes());
         }
+    }
+
+    /// Refuses to go on once the execution has written more than it may keep in memory.
+    pub(crate) fn check_undo_bytes(&self) -> Result<(), Failure> {
+        let kept = self.overlay.undo_bytes() - self.undo_bytes_before;
+        if kept > self.engine.limits().undo_bytes {
+            return Err(ContractError::ValueTooLarge.into());
+        }
+        Ok(())
     }
 
     /// Asks the host now and then whether to stop.

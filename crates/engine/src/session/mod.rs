@@ -98,6 +98,8 @@ pub(crate) struct Session {
     /// What the origin lacked when deposits were due.
     pub(crate) shortfall: Option<Shortfall>,
     event_bytes: usize,
+    /// Bytes the overlay kept for undoing when the execution began.
+    undo_bytes_before: usize,
 }
 
 impl Session {
@@ -111,6 +113,7 @@ impl Session {
     ) -> Self {
         let transient = TransientStorage::new(engine.limits().transient_bytes);
         Self {
+            undo_bytes_before: overlay.undo_bytes(),
             prices: host.prices(),
             mode: host.mode(),
             engine,

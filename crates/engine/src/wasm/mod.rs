@@ -235,6 +235,7 @@ impl<'a> ModuleParts<'a> {
         let bytes = |range: std::ops::Range<usize>| wasm.get(range).unwrap_or_default();
         match payload {
             Payload::TypeSection(section) => {
+                Rejection::check("types", section.count().into(), limits.types.into())?;
                 self.type_section = bytes(section.range());
                 for ty in section.into_iter_err_on_gc_types() {
                     let ty = ty?;
@@ -250,6 +251,7 @@ impl<'a> ModuleParts<'a> {
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
                     self.read_import(import?)?;
+                    Rejection::check("imports", self.imports.len() as u64, limits.imports.into())?;
                 }
             }
             Payload::FunctionSection(section) => {
@@ -293,10 +295,17 @@ impl<'a> ModuleParts<'a> {
             }
             Payload::StartSection { .. } => return Err(Rejection::Code(CodeRejected::Start)),
             Payload::ElementSection(section) => {
+                Rejection::check(
+                    "element segments",
+                    section.count().into(),
+                    limits.element_segments.into(),
+                )?;
                 self.element_section = Some(bytes(section.range()));
+                let mut elements = 0;
                 for element in section {
-                    self.check_element(element?)?;
+                    elements += self.check_element(element?)?;
                 }
+                Rejection::check("elements", elements, limits.elements.into())?;
             }
             Payload::DataCountSection { range, .. } => {
                 self.data_count_section = Some(bytes(range));
@@ -387,16 +396,17 @@ impl<'a> ModuleParts<'a> {
         }
     }
 
-    fn check_element(&self, element: wasmparser::Element<'_>) -> Result<(), Rejection> {
-        let ElementKind::Active { offset_expr, .. } = element.kind else {
-            return Ok(());
-        };
-        let count = match &element.items {
+    /// Checks that a segment fits into the table, and counts its entries.
+    fn check_element(&self, element: wasmparser::Element<'_>) -> Result<u64, Rejection> {
+        let count = u64::from(match &element.items {
             ElementItems::Functions(items) => items.count(),
             ElementItems::Expressions(_, items) => items.count(),
+        });
+        let ElementKind::Active { offset_expr, .. } = element.kind else {
+            return Ok(count);
         };
         match constant(&offset_expr)? {
-            Some(offset) if offset + u64::from(count) <= self.table_size => Ok(()),
+            Some(offset) if offset + count <= self.table_size => Ok(count),
             _ => Err(Rejection::invalid(
                 "an element segment does not fit into the table",
                 element.range.start,

@@ -300,3 +300,23 @@ pub(crate) fn contract(imports: &str, body: &str) -> String {
             (func (export "call") {body}))"#
     )
 }
+
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
+    let digits = text.trim_start_matches("0x").as_bytes();
+    digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
+}
+
+/// A committed bundle.
+pub(crate) fn read_bundle(name: &str) -> serde_json::Value {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts");
+    let text = std::fs::read_to_string(format!("{folder}/{name}.contract")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The code of a committed bundle.
+pub(crate) fn bundle(name: &str) -> Vec<u8> {
+    unhex(read_bundle(name)["source"]["wasm"].as_str().unwrap())
+}

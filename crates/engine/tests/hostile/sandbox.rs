@@ -1,15 +1,13 @@
-//! Contracts that try to break out, hang, or cost more than they pay.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
+//! The bounds of the sandbox: gas, stack, memory, the pool, and the code that is let in.
 
 use std::sync::Arc;
 
-use common::*;
 use phat_engine::{
     CodeRejected, Config, ContractError, Determinism, Engine, ExecMode, ExecutionFault, Overlay,
     Profile, State, StateError,
 };
+
+use crate::common::*;
 
 fn run(body: &str) -> (phat_engine::Outcome, ContractError) {
     let mut world = World::new();
