@@ -13,7 +13,10 @@ use crate::module::{self, ModuleError, Shape};
 use crate::source::Contract;
 
 /// The parts of ink!'s metadata, in the order in which the file has them.
-const METADATA: [&str; 4] = ["spec", "storage", "types", "version"];
+const METADATA: &[&str] = &["spec", "storage", "types", "version"];
+
+/// The one part of the metadata of ink! 3, which has all others inside.
+const METADATA_INK_3: &[&str] = &["V3"];
 
 /// Why a bundle cannot be made, read or trusted.
 #[derive(Debug, thiserror::Error)]
@@ -81,9 +84,14 @@ impl Bundle {
             }),
         );
         bundle.insert("image".into(), Value::Null);
-        for part in METADATA {
-            let value = metadata.remove(part).ok_or(BundleError::Part(part))?;
-            bundle.insert(part.into(), value);
+        let parts = if contract.is_on_ink_3() {
+            METADATA_INK_3
+        } else {
+            METADATA
+        };
+        for part in parts {
+            let value = metadata.remove(*part).ok_or(BundleError::Part(part))?;
+            bundle.insert((*part).into(), value);
         }
         Ok(Self(bundle))
     }

@@ -6,6 +6,9 @@ use std::process::Command;
 
 use serde::Deserialize;
 
+/// The crates by which a contract depends on ink!: since version 4, and before.
+const INK: [&str; 2] = ["ink", "ink_lang"];
+
 /// Why the contracts could not be listed or fingerprinted.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -59,6 +62,13 @@ pub struct Contract {
     /// from: the contract's files and those of the packages of this workspace
     /// that it uses, the workspace's manifest and its `Cargo.lock`.
     pub fingerprint: [u8; 32],
+}
+
+impl Contract {
+    /// Whether it is written in ink! 3, which came as several crates.
+    pub fn is_on_ink_3(&self) -> bool {
+        self.ink.starts_with("3.")
+    }
 }
 
 #[derive(Deserialize)]
@@ -137,7 +147,7 @@ impl Workspace {
             let ink = package
                 .dependencies
                 .iter()
-                .find(|dependency| dependency.name == "ink")
+                .find(|dependency| INK.contains(&dependency.name.as_str()))
                 .and_then(|dependency| dependency.req.strip_prefix('='))
                 .ok_or_else(|| SourceError::Ink(package.name.clone()))?;
             contracts.push(Contract {

@@ -170,7 +170,7 @@ pub fn metadata(
 ) -> Result<Map<String, Value>, ToolchainError> {
     let folder = workspace.target.join("metadata").join(&contract.name);
     write(&folder.join("Cargo.toml"), manifest(contract).as_bytes())?;
-    write(&folder.join("main.rs"), PROGRAM.as_bytes())?;
+    write(&folder.join("main.rs"), program(contract).as_bytes())?;
     write(
         &folder.join("Cargo.lock"),
         &read(&workspace.root.join("Cargo.lock"))?,
@@ -180,6 +180,8 @@ pub fn metadata(
         .arg(&workspace.target)
         .arg("--manifest-path")
         .arg(folder.join("Cargo.toml"))
+        // OpenBrush 3 asks for an unstable feature.
+        .env("RUSTC_BOOTSTRAP", "1")
         .stderr(std::process::Stdio::inherit())
         .output()
         .map_err(|source| ToolchainError::Run {
@@ -196,23 +198,37 @@ pub fn metadata(
 }
 
 /// The program that prints a contract's metadata.
-const PROGRAM: &str = r#"use contract as _;
+fn program(contract: &Contract) -> String {
+    let metadata = if contract.is_on_ink_3() {
+        "ink::MetadataVersioned"
+    } else {
+        "ink::metadata::InkProject"
+    };
+    format!(
+        r#"use contract as _;
 
-extern "Rust" {
-    fn __ink_generate_metadata() -> ink::metadata::InkProject;
-}
+extern "Rust" {{
+    fn __ink_generate_metadata() -> {metadata};
+}}
 
-fn main() {
-    let metadata = unsafe { __ink_generate_metadata() };
-    println!("{}", serde_json::to_string(&metadata).unwrap());
+fn main() {{
+    let metadata = unsafe {{ __ink_generate_metadata() }};
+    println!("{{}}", serde_json::to_string(&metadata).unwrap());
+}}
+"#
+    )
 }
-"#;
 
 /// The manifest of that program.
 fn manifest(contract: &Contract) -> String {
     let Contract {
         name, ink, folder, ..
     } = contract;
+    let package = if contract.is_on_ink_3() {
+        "ink_metadata"
+    } else {
+        "ink"
+    };
     format!(
         r#"[package]
 name = "metadata-of-{name}"
@@ -225,7 +241,7 @@ path = "main.rs"
 
 [dependencies]
 contract = {{ package = "{name}", path = {folder:?} }}
-ink = "={ink}"
+ink = {{ package = "{package}", version = "={ink}" }}
 serde_json = "1"
 
 [workspace]

@@ -16,8 +16,14 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn committed(contract: &Contract) -> Bundle {
-    let path = root()
+/// The workspaces of contracts: of today's libraries and of those of years ago.
+fn workspaces() -> [Workspace; 2] {
+    [root(), root().join("legacy")].map(|root| Workspace::read(&root).unwrap())
+}
+
+fn committed(workspace: &Workspace, contract: &Contract) -> Bundle {
+    let path = workspace
+        .root
         .join("artifacts")
         .join(format!("{}.contract", contract.name));
     let text = std::fs::read_to_string(&path)
@@ -27,49 +33,54 @@ fn committed(contract: &Contract) -> Bundle {
 
 /// A contract and its bundle, to spoil.
 fn sample() -> (Contract, Bundle) {
-    let mut contracts = Workspace::read(&root()).unwrap().contracts;
-    let at = contracts
+    let mut workspace = Workspace::read(&root()).unwrap();
+    let at = workspace
+        .contracts
         .iter()
         .position(|contract| contract.name == "flipper")
         .unwrap();
-    let contract = contracts.swap_remove(at);
-    let bundle = committed(&contract);
+    let contract = workspace.contracts.swap_remove(at);
+    let bundle = committed(&workspace, &contract);
     (contract, bundle)
 }
 
 #[test]
 fn every_contract_has_a_bundle_of_its_present_sources() {
-    let workspace = Workspace::read(&root()).unwrap();
-    assert!(workspace.contracts.len() >= 3);
-    for contract in &workspace.contracts {
-        let shape = committed(contract)
-            .check(contract)
-            .unwrap_or_else(|error| panic!("{}: {error}", contract.name));
-        assert!(!shape.imports.is_empty(), "{} does nothing", contract.name);
+    for workspace in workspaces() {
+        assert!(workspace.contracts.len() >= 3);
+        for contract in &workspace.contracts {
+            let shape = committed(&workspace, contract)
+                .check(contract)
+                .unwrap_or_else(|error| panic!("{}: {error}", contract.name));
+            assert!(!shape.imports.is_empty(), "{} does nothing", contract.name);
+        }
     }
 }
 
 #[test]
 fn every_bundle_belongs_to_a_contract() {
-    let workspace = Workspace::read(&root()).unwrap();
-    for entry in std::fs::read_dir(root().join("artifacts")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        assert!(
-            workspace
-                .contracts
-                .iter()
-                .any(|contract| contract.name == name),
-            "{} is left over",
-            path.display()
-        );
+    for workspace in workspaces() {
+        for entry in std::fs::read_dir(workspace.root.join("artifacts")).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let mut contracts = workspace.contracts.iter();
+            assert!(
+                contracts.any(|contract| contract.name == name),
+                "{} is left over",
+                path.display()
+            );
+        }
     }
 }
 
 #[test]
 fn no_bundle_names_a_folder_of_the_machine_that_built_it() {
-    for contract in Workspace::read(&root()).unwrap().contracts {
-        let code = committed(&contract).code().unwrap();
+    let [today, legacy] = workspaces();
+    let codes = [&today, &legacy].into_iter().flat_map(|workspace| {
+        let contracts = workspace.contracts.iter();
+        contracts.map(|contract| (contract, committed(workspace, contract).code().unwrap()))
+    });
+    for (contract, code) in codes {
         for place in ["/root", "/home", "/Users", ".cargo", "registry"] {
             let found = code
                 .windows(place.len())

@@ -1,7 +1,10 @@
 //! Contract bundles: the `.contract` files that `cargo contract` makes, with a contract's code and
 //! the description of its interface. The description alone (`metadata.json`) is read as well.
 //!
-//! Understood are the formats of ink! 4 (metadata version `"4"`) and ink! 5 (version `5`).
+//! Understood are the formats of ink! 3 (versions 0 to 3, see [`ink3`]), ink! 4 (version `"4"`) and
+//! ink! 5 (version `5`).
+
+mod ink3;
 
 use crate::{limits::MAX_BUNDLE_LEN, transcode::signature};
 use phat_primitives::{CodeHash, Hash, blake2_256};
@@ -60,8 +63,8 @@ pub struct Function {
 pub struct Event {
     /// Its name.
     pub label: String,
-    /// The first topic of such an event. ink! 4 has none: there the first byte of an event's data is
-    /// its position in the list of events.
+    /// The first topic of such an event. ink! 3 and 4 have none: there the first byte of an event's
+    /// data is its position in the list of events.
     pub signature_topic: Option<Hash>,
     /// Its fields, in order.
     pub fields: Vec<Field>,
@@ -100,7 +103,7 @@ pub enum BundleError {
     },
     /// From another ink!.
     #[error(
-        "metadata of version {found} is not understood: versions 4 (ink! 4) and 5 (ink! 5) are"
+        "metadata of version {found} is not understood: versions 0 to 3 (ink! 3), 4 (ink! 4) and 5 (ink! 5) are"
     )]
     UnsupportedVersion {
         /// The version it has.
@@ -160,28 +163,38 @@ impl Bundle {
             return Err(BundleError::TooLarge { len: bytes.len() });
         }
         let json: Json = serde_json::from_slice(bytes).map_err(BundleError::NotJson)?;
-        check_version(&json)?;
+        let json = match version(&json)? {
+            Version::Ink3(version) => ink3::modernise(json, version)?,
+            Version::Ink4Or5 => json,
+        };
         let raw: raw::Bundle = Deserialize::deserialize(&json).map_err(not_a_bundle)?;
         let types: PortableRegistry = Deserialize::deserialize(&json).map_err(not_a_bundle)?;
-        let stated = Hash::from(raw.source.hash.bytes::<32>("source.hash")?);
+        let stated = raw
+            .source
+            .hash
+            .map(|hash| hash.bytes::<32>("source.hash").map(Hash::from))
+            .transpose()?;
         let code = raw
             .source
             .wasm
             .map(|code| code.decode("source.wasm"))
             .transpose()?;
-        if let Some(code) = &code {
-            let actual = Hash::from(blake2_256(code));
-            if actual != stated {
+        let actual = code.as_deref().map(|code| Hash::from(blake2_256(code)));
+        let code_hash = match (stated, actual) {
+            (Some(stated), Some(actual)) if actual != stated => {
                 return Err(BundleError::WrongHash { stated, actual });
             }
-        }
+            (stated, actual) => stated.or(actual).ok_or_else(|| BundleError::NotABundle {
+                what: "it has neither `source.hash` nor `source.wasm`".into(),
+            })?,
+        };
         Ok(Self {
             name: raw.contract.name,
             version: raw.contract.version,
-            code_hash: stated,
+            code_hash,
             interface: Interface {
-                constructors: functions(raw.spec.constructors)?,
-                messages: functions(raw.spec.messages)?,
+                constructors: functions(raw.spec.constructors, true)?,
+                messages: functions(raw.spec.messages, false)?,
                 events: raw
                     .spec
                     .events
@@ -258,26 +271,29 @@ impl Function {
     }
 }
 
+/// What a bundle's metadata is written in.
+enum Version {
+    /// ink! 3, with the number of its version.
+    Ink3(u8),
+    /// ink! 4 or 5, which differ in nothing that would have to be known beforehand.
+    Ink4Or5,
+}
+
 /// Tells metadata of another version from what is no metadata.
-fn check_version(json: &Json) -> Result<(), BundleError> {
+fn version(json: &Json) -> Result<Version, BundleError> {
     let found = match json.get("version") {
         Some(Json::String(text)) => text.clone(),
         Some(Json::Number(number)) => number.to_string(),
-        // Up to ink! 3 the version was the key around everything.
-        _ => match ["V1", "V2", "V3"]
-            .into_iter()
-            .find(|key| json.get(key).is_some())
-        {
-            Some(key) => key[1..].to_string(),
-            None => {
-                return Err(BundleError::NotABundle {
+        _ => {
+            return ink3::version(json)
+                .map(Version::Ink3)
+                .ok_or_else(|| BundleError::NotABundle {
                     what: "it has no `version`".into(),
                 });
-            }
-        },
+        }
     };
     match found.as_str() {
-        "4" | "5" => Ok(()),
+        "4" | "5" => Ok(Version::Ink4Or5),
         _ => Err(BundleError::UnsupportedVersion { found }),
     }
 }
@@ -288,16 +304,18 @@ fn not_a_bundle(error: serde_json::Error) -> BundleError {
     }
 }
 
-fn functions(raw: Vec<raw::Function>) -> Result<Vec<Function>, BundleError> {
+/// `payable` is for those that do not say: constructors took money before they had to say so
+/// (version 3), messages never did.
+fn functions(raw: Vec<raw::Function>, payable: bool) -> Result<Vec<Function>, BundleError> {
     raw.into_iter()
         .map(|function| {
             Ok(Function {
                 selector: function.selector.bytes("a selector")?,
-                label: function.label,
+                label: function.label.0,
                 args: fields(function.args),
                 returns: function.return_type.map(|ty| ty.id),
                 mutates: function.mutates,
-                payable: function.payable,
+                payable: function.payable.unwrap_or(payable),
                 docs: function.docs.join("\n").trim().to_string(),
             })
         })
@@ -310,7 +328,7 @@ fn event(raw: raw::Event) -> Result<Event, BundleError> {
         .map(|topic| topic.bytes::<32>("a signature topic"))
         .transpose()?;
     Ok(Event {
-        label: raw.label,
+        label: raw.label.0,
         signature_topic: topic.map(Hash::from),
         fields: fields(raw.args),
     })
@@ -319,16 +337,16 @@ fn event(raw: raw::Event) -> Result<Event, BundleError> {
 fn fields(raw: Vec<raw::Field>) -> Vec<Field> {
     raw.into_iter()
         .map(|field| Field {
-            label: field.label,
+            label: field.label.0,
             type_id: field.ty.id,
         })
         .collect()
 }
 
-/// The JSON of ink! 4 and 5, as far as it is used here.
+/// The JSON of ink! 4 and 5, as far as it is used here. Names are as ink! 3 has them, too.
 mod raw {
     use super::BundleError;
-    use serde::Deserialize;
+    use serde::{Deserialize, Deserializer};
 
     #[derive(Deserialize)]
     pub(super) struct Bundle {
@@ -339,7 +357,7 @@ mod raw {
 
     #[derive(Deserialize)]
     pub(super) struct Source {
-        pub(super) hash: Hex,
+        pub(super) hash: Option<Hex>,
         pub(super) wasm: Option<Hex>,
     }
 
@@ -360,7 +378,8 @@ mod raw {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     pub(super) struct Function {
-        pub(super) label: String,
+        #[serde(alias = "name")]
+        pub(super) label: Label,
         pub(super) selector: Hex,
         #[serde(default)]
         pub(super) args: Vec<Field>,
@@ -368,8 +387,7 @@ mod raw {
         /// Constructors do not have it.
         #[serde(default = "yes")]
         pub(super) mutates: bool,
-        #[serde(default)]
-        pub(super) payable: bool,
+        pub(super) payable: Option<bool>,
         #[serde(default)]
         pub(super) docs: Vec<String>,
     }
@@ -380,7 +398,8 @@ mod raw {
 
     #[derive(Deserialize)]
     pub(super) struct Event {
-        pub(super) label: String,
+        #[serde(alias = "name")]
+        pub(super) label: Label,
         pub(super) signature_topic: Option<Hex>,
         #[serde(default)]
         pub(super) args: Vec<Field>,
@@ -388,7 +407,8 @@ mod raw {
 
     #[derive(Deserialize)]
     pub(super) struct Field {
-        pub(super) label: String,
+        #[serde(alias = "name")]
+        pub(super) label: Label,
         #[serde(rename = "type")]
         pub(super) ty: Type,
     }
@@ -399,7 +419,25 @@ mod raw {
         pub(super) id: u32,
     }
 
-    /// Bytes as hex with `0x`.
+    /// A name. Up to version 1, that of a trait's message is a list.
+    pub(super) struct Label(pub(super) String);
+
+    impl<'de> Deserialize<'de> for Label {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            #[derive(Deserialize)]
+            #[serde(untagged, expecting = "a name must be a text or a list of texts")]
+            enum Form {
+                Text(String),
+                Parts(Vec<String>),
+            }
+            Ok(Self(match Form::deserialize(deserializer)? {
+                Form::Text(text) => text,
+                Form::Parts(parts) => parts.join("::"),
+            }))
+        }
+    }
+
+    /// Bytes as hex, with `0x` or without.
     #[derive(Deserialize)]
     pub(super) struct Hex(String);
 

@@ -177,7 +177,128 @@ fn other_versions_are_told_from_what_is_understood() {
         found(changed("token.contract", |json| json["version"] = json!("3"))),
         "3"
     );
-    assert_eq!(found(Bundle::parse(b"{\"V3\": {}}")), "3");
+}
+
+/// The flipper of an author with ink! 3.0.0-rc5, as `cargo-contract` of that time described it.
+fn version_0() -> Json {
+    json!({
+        "metadataVersion": "0.1.0",
+        "source": { "hash": format!("0x{}", "a3".repeat(32)), "language": "ink! 3.0.0-rc5" },
+        "contract": { "name": "flip", "version": "0.1.0", "authors": ["somebody"] },
+        "spec": {
+            "constructors": [{
+                "args": [{ "name": "init_value", "type": { "displayName": ["bool"], "type": 1 } }],
+                "docs": [], "name": ["new"], "selector": "0x9bae9d5e"
+            }],
+            "docs": [],
+            "events": [{
+                "args": [{ "docs": [], "indexed": false, "name": "to",
+                           "type": { "displayName": ["Option"], "type": 5 } }],
+                "docs": [], "name": "Moved"
+            }],
+            "messages": [{
+                "args": [
+                    { "name": "foo", "type": { "displayName": ["u32"], "type": 2 } },
+                    { "name": "bar", "type": { "displayName": ["Side"], "type": 6 } }
+                ],
+                "docs": [], "mutates": false, "name": ["Echo", "echo"], "payable": false,
+                "returnType": { "displayName": [], "type": 4 }, "selector": "0xf7dff04c"
+            }]
+        },
+        "storage": { "struct": { "fields": [] } },
+        "types": [
+            { "def": { "primitive": "bool" } },
+            { "def": { "primitive": "u32" } },
+            { "def": { "primitive": "u128" } },
+            { "def": { "tuple": [2, 3] } },
+            { "def": { "variant": { "variants": [
+                { "name": "None" }, { "fields": [{ "type": 2 }], "name": "Some" }
+            ] } }, "params": [2], "path": ["Option"] },
+            { "def": { "variant": { "variants": [
+                { "discriminant": 0, "name": "Left" }, { "discriminant": 7, "name": "Right" }
+            ] } }, "path": ["flip", "Side"] }
+        ]
+    })
+}
+
+/// The same contract in a later version of ink! 3: `token` moved into `V1`, `V2` or `V3`.
+fn inside(version: &str) -> Json {
+    let mut json: Json = serde_json::from_slice(&artifact("token.contract")).unwrap();
+    let object = json.as_object_mut().unwrap();
+    object.remove("version");
+    let mut inner = serde_json::Map::new();
+    for part in ["spec", "storage", "types"] {
+        inner.insert(part.into(), object.remove(part).unwrap());
+    }
+    object.insert(version.into(), inner.into());
+    json
+}
+
+fn parsed(json: &Json) -> Bundle {
+    Bundle::parse(json.to_string().as_bytes()).unwrap()
+}
+
+#[test]
+fn metadata_of_the_first_ink_3_is_read_and_its_types_counted_from_zero() {
+    let bundle = parsed(&version_0());
+    let interface = &bundle.interface;
+    let echo = interface.message("echo").unwrap();
+    assert_eq!(
+        signature(&interface.types, echo),
+        "Echo::echo(foo: u32, bar: Side) -> (u32, u128)"
+    );
+    assert!(!echo.payable);
+    assert!(interface.constructor("new").unwrap().payable);
+    assert_eq!(
+        interface.encode_call(echo, &["1", "Right"]).unwrap(),
+        [0xf7, 0xdf, 0xf0, 0x4c, 1, 0, 0, 0, 7]
+    );
+    let answer = [vec![1, 0, 0, 0], 5u128.to_le_bytes().to_vec()].concat();
+    let output = interface.decode_output(echo, &answer).unwrap();
+    assert_eq!(output.readable().to_string(), "(1, 5)");
+    assert_eq!(interface.events[0].label, "Moved");
+
+    let mut broken = version_0();
+    broken["types"][3]["def"]["tuple"][0] = json!(0);
+    let error = Bundle::parse(broken.to_string().as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("number of a type"), "{error}");
+}
+
+#[test]
+fn metadata_inside_the_name_of_its_version_is_read() {
+    for version in ["V1", "V2", "V3"] {
+        let bundle = parsed(&inside(version));
+        assert_eq!(bundle.name, "token");
+        let transfer = bundle.interface.message("transfer").unwrap();
+        assert_eq!(transfer.selector, [0xdb, 0x20, 0xf9, 0xf5]);
+        assert!(bundle.code().unwrap().starts_with(b"\0asm"));
+    }
+    for broken in [
+        "{\"V3\": {}}",
+        "{\"V3\": 1}",
+        "{\"metadataVersion\": \"0.1.0\", \"types\": 1}",
+    ] {
+        let error = Bundle::parse(broken.as_bytes());
+        assert!(
+            matches!(error, Err(BundleError::NotABundle { .. })),
+            "{broken}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn a_bundle_that_states_no_hash_has_that_of_its_code() {
+    let whole = Bundle::parse(&artifact("token.contract")).unwrap();
+    let without = |parts: &[&str]| {
+        changed("token.contract", |json| {
+            for part in parts {
+                json["source"].as_object_mut().unwrap().remove(*part);
+            }
+        })
+    };
+    assert_eq!(without(&["hash"]).unwrap().code_hash, whole.code_hash);
+    let error = without(&["hash", "wasm"]).unwrap_err().to_string();
+    assert!(error.contains("neither"), "{error}");
 }
 
 #[test]

@@ -81,11 +81,37 @@ pub struct HostFunction {
     pub doc: &'static str,
 }
 
-/// The function that a contract imports as `module.name`.
-pub(crate) fn find(module: &str, name: &str) -> Option<&'static HostFunction> {
-    HOST_FUNCTIONS.iter().find(|function| {
-        function.module == module && (function.name == name || function.alias == Some(name))
-    })
+/// Where functions were imported from while they were new, until they moved to a module of their
+/// own. Bundles of ink! 3.0 and 3.1, and of the first versions of ink! 4, still name it.
+const UNSTABLE: &str = "__unstable__";
+
+/// The modules of [`HOST_FUNCTIONS`], newest first.
+const MODULES: [&str; 3] = ["seal2", "seal1", "seal0"];
+
+/// The function that a contract imports as `module.name`, and the name it is linked under. One from
+/// [`UNSTABLE`] is the newest of that name that `fits` the import's type: the type did not change
+/// when a function became stable.
+pub(crate) fn find<'a>(
+    module: &str,
+    name: &'a str,
+    fits: impl Fn(&HostFunction) -> bool,
+) -> Option<(&'static HostFunction, &'a str)> {
+    let named = |module: &str, name: &str| {
+        HOST_FUNCTIONS.iter().find(|function| {
+            function.module == module && (function.name == name || function.alias == Some(name))
+        })
+    };
+    if module != UNSTABLE {
+        return named(module, name).map(|function| (function, name));
+    }
+    // All of its functions had the prefix once, also those that lost it before they were stable.
+    let name = name.strip_prefix("seal_").unwrap_or(name);
+    let candidates = MODULES.iter().filter_map(|module| named(module, name));
+    candidates
+        .clone()
+        .find(|function| fits(function))
+        .or_else(|| candidates.last())
+        .map(|function| (function, name))
 }
 
 trait WasmType {
@@ -462,5 +488,21 @@ mod tests {
             }
         }
         assert!(names.len() > 100);
+    }
+
+    #[test]
+    fn functions_that_were_unstable_are_told_apart_by_their_types() {
+        let module = |name, parameters: usize| {
+            let found = find(UNSTABLE, name, |function| {
+                function.parameters.len() == parameters
+            });
+            found.map(|(function, _)| function.module)
+        };
+        assert_eq!(module("seal_ecdsa_recover", 3), Some("seal0"));
+        assert_eq!(module("seal_set_storage", 3), Some("seal1"));
+        assert_eq!(module("seal_set_storage", 4), Some("seal2"));
+        assert_eq!(module("get_storage", 4), Some("seal1"));
+        assert_eq!(module("seal_rent_status", 4), None);
+        assert!(find("seal9", "caller", |_| true).is_none());
     }
 }

@@ -1,4 +1,6 @@
-//! The Pink extension: what contracts of `pink` 0.4.1 call through `call_chain_extension`.
+//! The Pink extension: what contracts of `pink` 0.4.1 call through `call_chain_extension`, and those
+//! of `pink-extension` 0.1 to 0.4 before it. A number has never changed its meaning: the older ones
+//! knew 1 to 15 (0.1), to 18 (0.2) and to 23 (0.4).
 //!
 //! | id | function | in a transaction |
 //! |---|---|---|
@@ -358,6 +360,9 @@ fn cache(
     context.charge(gas::CACHE)?;
     let contract = context.session().frame().account;
     let host = context.host();
+    /// Success of `cache_set`, in both conventions: `pink-extension` 0.1 decodes a `Result` and does
+    /// not look at the status; later ones look at the status, and then decode `()`.
+    const STORED: Result<(), ()> = Ok(());
     let collect = |context: &mut Context<'_>, op: CacheOp| {
         let event = PinkEvent::CacheOp(op);
         context.session_mut().deposit_pink_event(event, input.len())
@@ -367,13 +372,16 @@ fn cache(
             let (key, value): (Vec<u8>, Vec<u8>) = decode(input)?;
             if transaction {
                 collect(context, CacheOp::Set { key, value })?;
-                Answer::of(())
+                Answer::of(STORED)
             } else if host.cache_set(&contract, &key, &value) {
-                Answer::of(())
+                Answer::of(STORED)
             } else {
                 /// The code of `StorageQuotaExceeded`.
                 const QUOTA_EXCEEDED: u32 = 1;
-                Answer::error(QUOTA_EXCEEDED)
+                Answer {
+                    status: QUOTA_EXCEEDED,
+                    output: Err::<(), ()>(()).encode(),
+                }
             }
         }
         7 => {

@@ -276,6 +276,17 @@ impl PinkEvent {
     /// The only topic of such an event: the SCALE encoding of `b"phala.pink.event"`, padded.
     pub const TOPIC: [u8; 32] = *b"\x40phala.pink.event\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
+    /// What is wrong with the bytes of an event that does not decode. Those of `pink-extension` 0.1
+    /// and 0.2 that have gone since are named: 0 and 1, and those whose index has another meaning now.
+    pub(crate) fn explain_unknown(data: &[u8]) -> &'static str {
+        match (data.first(), data.len()) {
+            (Some(0 | 1), _) => "contracts can no longer push messages to the chain's queue",
+            (Some(2), 5) => "a hook at the end of a block is set by the system contract",
+            (Some(10), 33) => "the system contract is upgraded with `set_code_hash`",
+            _ => "it does not decode",
+        }
+    }
+
     /// Whether only the system contract may emit it.
     pub fn is_system_only(&self) -> bool {
         !matches!(
@@ -299,6 +310,8 @@ impl PinkEvent {
 
 #[cfg(test)]
 mod tests {
+    use codec::DecodeAll;
+
     use super::*;
 
     #[test]
@@ -314,5 +327,17 @@ mod tests {
         assert_eq!(PinkEvent::SetJsRuntime([7; 32]).encode()[0], 12);
         let set = PinkEvent::CacheOp(CacheOp::Remove { key: vec![1] });
         assert_eq!(set.encode(), [5, 2, 4, 1]);
+    }
+
+    #[test]
+    fn events_of_old_contracts_are_not_taken_for_others() {
+        let selector_at_block_end = [2, 0x11, 0x22, 0x33, 0x44];
+        let upgrade_with_payer = [[10].as_slice(), &[7; 32]].concat();
+        let message = (0u8, b"payload".to_vec(), b"topic".to_vec()).encode();
+        for old in [&selector_at_block_end[..], &upgrade_with_payer, &message] {
+            assert!(PinkEvent::decode_all(&mut &*old).is_err());
+            assert_ne!(PinkEvent::explain_unknown(old), "it does not decode");
+        }
+        assert_eq!(PinkEvent::explain_unknown(&[99]), "it does not decode");
     }
 }

@@ -238,7 +238,10 @@ impl Session {
         }
         const MAX_NESTING: u32 = 8;
         let refused = match PinkEvent::decode_all_with_depth_limit(MAX_NESTING, &mut &data[..]) {
-            Err(_) => "a Pink event that does not decode was ignored".to_owned(),
+            Err(_) => format!(
+                "a Pink event was ignored: {}",
+                PinkEvent::explain_unknown(&data)
+            ),
             Ok(event)
                 if event.is_system_only() && self.host.system_contract() != Some(contract) =>
             {

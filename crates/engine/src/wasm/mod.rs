@@ -351,17 +351,16 @@ impl<'a> ModuleParts<'a> {
         };
         match import.ty {
             TypeRef::Func(index) => {
-                let Some(function) = interface::find(import.module, import.name) else {
+                let ty = self.types.get(index as usize);
+                let same = |function: &_| ty.is_some_and(|ty| has_type(ty, function));
+                let found = interface::find(import.module, import.name, same);
+                let Some((function, name)) = found else {
                     return refuse("there is no such host function");
                 };
-                let same = self
-                    .types
-                    .get(index as usize)
-                    .is_some_and(|ty| has_type(ty, function));
-                if !same {
+                if !same(function) {
                     return refuse("the host function has another type");
                 }
-                self.imports.push((import.module, import.name, index));
+                self.imports.push((function.module, name, index));
                 self.functions.push(index);
                 Ok(())
             }
