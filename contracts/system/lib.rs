@@ -21,10 +21,15 @@
 //!
 //! The messages, their selectors and their types are those of the crate `pink`
 //! 0.4.1 and of the clients that know them by metadata.
+//!
+//! Code up to version 1.0.0 was written in ink! 4. The state is laid out as it was
+//! then, so that a cluster with such code can be upgraded in place: what is in
+//! [`System`] keeps its name, its type and its order.
 #![cfg_attr(not(feature = "std"), no_std, no_main)]
 
-#[pink::contract(env = PinkEnvironment)]
+#[ink::contract(env = PinkEnvironment)]
 mod system {
+    use ink::codegen::TraitCallBuilder as _;
     use ink::env::CallFlags;
     use ink::prelude::{string::String, vec::Vec};
     use ink::storage::Mapping;
@@ -34,7 +39,7 @@ mod system {
     use pink::{HookPoint, PinkEnvironment, SidevmConfig, WorkerId};
 
     /// The version of this code. An upgrade must go up.
-    const VERSION: VersionTuple = (1, 0, 0);
+    const VERSION: VersionTuple = (1, 1, 0);
 
     /// The interface between contracts and engine that this code needs at least.
     const MIN_RUNTIME: (u32, u32) = (1, 0);
@@ -287,13 +292,19 @@ mod system {
             if present.is_ok_and(|present| present == code.into()) {
                 return Ok(());
             }
-            if ink::env::set_code_hash(&code).is_err() {
+            if self.env().set_code_hash(&code.into()).is_err() {
                 return Err(Error::CodeNotFound);
             }
             // From here on, only a panic takes the new code back.
-            let new = pink::system::SystemRef::instance_with_call_flags(reentrant());
-            if let Err(error) = new.do_upgrade(VERSION) {
-                pink::panic!("the new system code refuses the upgrade: {:?}", error);
+            let new = pink::system::SystemRef::from(self.env().account_id());
+            let asked = new.call().do_upgrade(VERSION);
+            if let Err(error) = asked
+                .call_v1()
+                .call_flags(CallFlags::ALLOW_REENTRY)
+                .invoke()
+            {
+                pink::error!("the new system code refuses the upgrade: {error:?}");
+                panic!("the new system code refuses the upgrade: {error:?}");
             }
             pink::info!("the system contract has been upgraded");
             Ok(())
@@ -334,7 +345,8 @@ mod system {
 
     impl ContractDeposit for System {
         /// The stake on `contract_id` has become `deposit`; its weight follows,
-        /// one unit for each hundredth of a token.
+        /// one unit for each hundredth of a token. A weight has 32 bits, as the
+        /// event that sets it: about 43 million tokens give the greatest.
         ///
         /// Workers call this in the name of this contract. If another contract is
         /// the driver `ContractDeposit`, it is asked to set the weight.
@@ -345,36 +357,71 @@ mod system {
             deposit: Balance,
         ) -> Result<(), DriverError> {
             self.ensure_self()?;
-            let driver = self.drivers.get(String::from(DEPOSIT));
-            if driver.is_some_and(|(_, driver)| driver != self.env().account_id()) {
-                return ContractDepositRef::instance_with_call_flags(reentrant())
-                    .ok_or(Error::DriverNotFound)?
-                    .change_deposit(contract_id, deposit);
+            if let Some((_, driver)) = self.drivers.get(String::from(DEPOSIT)) {
+                if driver != self.env().account_id() {
+                    // The driver calls back to set the weight.
+                    return ContractDepositRef::from(driver)
+                        .call_mut()
+                        .change_deposit(contract_id, deposit)
+                        .call_v1()
+                        .call_flags(CallFlags::ALLOW_REENTRY)
+                        .invoke();
+                }
             }
             let weight = deposit / STAKE_PER_WEIGHT;
-            pink::set_contract_weight(contract_id, weight.try_into().unwrap_or(u32::MAX));
+            pink::set_contract_weight(contract_id, u32::try_from(weight).unwrap_or(u32::MAX));
             Ok(())
         }
-    }
-
-    /// For calls that lead back into this contract.
-    fn reentrant() -> CallFlags {
-        CallFlags::default().set_allow_reentry(true)
     }
 
     #[cfg(test)]
     mod tests {
         use super::*;
         use ink::env::test::{advance_block, recorded_events, set_callee, set_caller};
-        use pink::chain_extension::mock;
+        use ink::env::test::{register_chain_extension, ChainExtension};
+        use ink::scale::{Decode, Encode};
         use pink::system::System as _;
-        use pink::PinkEvent;
-        use scale::Decode;
+        use pink::{PinkEvent, EVENT_TOPIC};
 
         const OWNER: [u8; 32] = [1; 32];
         const ADMIN: [u8; 32] = [2; 32];
         const STRANGER: [u8; 32] = [3; 32];
         const SYSTEM: [u8; 32] = [9; 32];
+
+        /// Stands in for the worker.
+        struct Worker {
+            runtime_version: (u32, u32),
+        }
+
+        impl Worker {
+            fn register(runtime_version: (u32, u32)) {
+                register_chain_extension(Self { runtime_version });
+            }
+        }
+
+        impl ChainExtension for Worker {
+            fn ext_id(&self) -> u16 {
+                0
+            }
+
+            fn call(&mut self, function: u16, input: &[u8], output: &mut Vec<u8>) -> u32 {
+                let input = Vec::<u8>::decode(&mut &input[..]).unwrap();
+                match function {
+                    10 => {}
+                    16 => {
+                        assert_eq!(input, contract().encode());
+                        (12u128, 5u128).encode_to(output);
+                    }
+                    20 => {
+                        assert_eq!(input, OWNER);
+                        None::<pink::Hash>.encode_to(output);
+                    }
+                    21 => self.runtime_version.encode_to(output),
+                    other => panic!("the system contract does not call function {other}"),
+                }
+                0
+            }
+        }
 
         fn contract() -> AccountId {
             [4; 32].into()
@@ -406,9 +453,8 @@ mod system {
 
         /// The events so far that the engine acts on.
         fn pink_events() -> Vec<PinkEvent> {
-            let topic = PinkEvent::event_topic().to_vec();
             recorded_events()
-                .filter(|event| event.topics.contains(&topic))
+                .filter(|event| event.topics == [EVENT_TOPIC])
                 .map(|event| PinkEvent::decode(&mut &event.data[..]).unwrap())
                 .collect()
         }
@@ -446,9 +492,7 @@ mod system {
 
         #[ink::test]
         fn each_right_belongs_to_those_it_was_given_to() {
-            mock::mock_log(|_, _| {});
-            mock::mock_import_latest_system_code(|_| None);
-            mock::mock_runtime_version(|| MIN_RUNTIME);
+            Worker::register(MIN_RUNTIME);
             let hook = HookPoint::OnBlockEnd;
 
             let owner = [OWNER];
@@ -560,10 +604,7 @@ mod system {
 
         #[ink::test]
         fn balances_are_those_of_the_cluster() {
-            mock::mock_balance_of(|account| {
-                assert_eq!(account, contract());
-                (12, 5)
-            });
+            Worker::register(MIN_RUNTIME);
             let system = system();
             assert_eq!(system.total_balance_of(contract()), 12);
             assert_eq!(system.free_balance_of(contract()), 5);
@@ -571,23 +612,20 @@ mod system {
 
         #[ink::test]
         fn an_upgrade_without_new_code_says_so() {
-            mock::mock_import_latest_system_code(|payer| {
-                assert_eq!(payer, OWNER.into());
-                None
-            });
+            Worker::register(MIN_RUNTIME);
             let mut system = system();
             assert_eq!(system.upgrade_system_contract(), Err(Error::CodeNotFound));
         }
 
         #[ink::test]
         fn new_code_takes_over_only_from_older_code_on_a_capable_engine() {
-            mock::mock_runtime_version(|| MIN_RUNTIME);
+            Worker::register(MIN_RUNTIME);
             let system = system();
             act_as(SYSTEM);
-            assert_eq!(system.do_upgrade((0, 65535, 0)), Ok(()));
+            assert_eq!(system.do_upgrade((1, 0, 65535)), Ok(()));
             assert_eq!(system.do_upgrade(VERSION), Err(Error::ConditionNotMet));
-            assert_eq!(system.do_upgrade((1, 0, 1)), Err(Error::ConditionNotMet));
-            mock::mock_runtime_version(|| (0, 99));
+            assert_eq!(system.do_upgrade((1, 1, 1)), Err(Error::ConditionNotMet));
+            Worker::register((0, 99));
             assert_eq!(system.do_upgrade((0, 9, 0)), Err(Error::ConditionNotMet));
         }
     }

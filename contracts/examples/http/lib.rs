@@ -18,19 +18,18 @@
 //! signature in the command.
 #![cfg_attr(not(feature = "std"), no_std, no_main)]
 
-#[pink::contract(env = PinkEnvironment)]
+#[ink::contract(env = PinkEnvironment)]
 mod http {
     use ink::prelude::string::String;
     use nojson::{JsonValueKind, RawJson, RawJsonValue};
     use pink::PinkEnvironment;
-    use scale::{Decode, Encode};
 
     /// The most bytes that `keep` takes; every worker stores them for good.
     const MAX_KEPT: usize = 1024;
 
     /// Why nothing was read or kept.
-    #[derive(Debug, PartialEq, Eq, Encode, Decode)]
-    #[cfg_attr(feature = "std", derive(scale_info::TypeInfo))]
+    #[derive(Debug, PartialEq, Eq)]
+    #[ink::scale_derive(Encode, Decode, TypeInfo)]
     pub enum Error {
         /// The server, or the worker in its place, answered with this status
         /// and reason instead of success (2xx).
@@ -79,7 +78,7 @@ mod http {
         /// Works in a query only. The document may have about 16 KB.
         #[ink(message)]
         pub fn fetch(&self, url: String, pointer: String) -> Result<String, Error> {
-            let response = pink::http_get!(url);
+            let response = pink::http_get(url);
             if !(200..300).contains(&response.status_code) {
                 pink::warn!("the server answered {}", response.status_code);
                 return Err(Error::Status {
@@ -166,8 +165,12 @@ mod http {
     #[cfg(test)]
     mod tests {
         use super::*;
-        use ink::env::test::{default_accounts, set_caller};
-        use pink::chain_extension::{mock::mock_http_request, HttpResponse};
+        use ink::env::test::{
+            default_accounts, register_chain_extension, set_caller, ChainExtension,
+        };
+        use ink::prelude::vec::Vec;
+        use ink::scale::{Decode, Encode};
+        use pink::chain_extension::{HttpRequest, HttpResponse};
 
         const DOCUMENT: &str = r#"{
             "name": "caf\u00e9 \"x\"",
@@ -176,19 +179,38 @@ mod http {
             "a/b~1": "escaped"
         }"#;
 
+        /// Stands in for the worker: every request gets this answer.
+        struct Worker(HttpResponse);
+
+        impl ChainExtension for Worker {
+            fn ext_id(&self) -> u16 {
+                0
+            }
+
+            fn call(&mut self, function: u16, input: &[u8], output: &mut Vec<u8>) -> u32 {
+                let input = Vec::<u8>::decode(&mut &input[..]).unwrap();
+                match function {
+                    1 => {
+                        let request = HttpRequest::decode(&mut &input[..]).unwrap();
+                        assert_eq!(request.method, "GET");
+                        assert_eq!(request.url, "http://localhost/x.json");
+                        self.0.encode_to(output);
+                    }
+                    10 => {}
+                    other => panic!("this contract does not call function {other}"),
+                }
+                0
+            }
+        }
+
         /// What a fetch yields when the server answers with `code` and `body`.
         fn fetch(code: u16, body: &'static str, pointer: &str) -> Result<String, Error> {
-            pink::chain_extension::mock::mock_log(|_, _| {});
-            mock_http_request(move |request| {
-                assert_eq!(request.method, "GET");
-                assert_eq!(request.url, "http://localhost/x.json");
-                HttpResponse {
-                    status_code: code,
-                    reason_phrase: "said so".into(),
-                    headers: Default::default(),
-                    body: body.into(),
-                }
-            });
+            register_chain_extension(Worker(HttpResponse {
+                status_code: code,
+                reason_phrase: "said so".into(),
+                headers: Vec::new(),
+                body: body.into(),
+            }));
             Http::new().fetch("http://localhost/x.json".into(), pointer.into())
         }
 

@@ -6,7 +6,7 @@ mod common;
 use codec::{Decode, Encode};
 use common::*;
 use phat_engine::{
-    ContractError, Determinism, ExecMode, LifecycleEvent, Outcome, StorageDeposit,
+    ContractError, Determinism, ExecMode, LifecycleEvent, Outcome, StorageDeposit, ledger,
     pink::{CacheOp, PinkEvent},
 };
 
@@ -18,7 +18,14 @@ struct Bundle {
 
 impl Bundle {
     fn read(name: &str) -> Self {
-        let json = read_bundle(name);
+        Self::of(&read_bundle(name))
+    }
+
+    fn parse(text: &str) -> Self {
+        Self::of(&serde_json::from_str(text).unwrap())
+    }
+
+    fn of(json: &serde_json::Value) -> Self {
         Self {
             wasm: unhex(json["source"]["wasm"].as_str().unwrap()),
             spec: json["spec"].clone(),
@@ -342,10 +349,219 @@ fn the_system_contract_is_created_and_answers_its_clients() {
     let driver = ("Driver", BOB);
     let set = world.call(system, bundle.input("System::set_driver", driver));
     assert!(set.succeeded(), "{set:?}");
-    let pinky = Bundle::read("pinky");
-    let contract = pinky.deploy(&mut world, "new", ());
-    let found: Option<[u8; 32]> = ask(&mut world, &pinky, contract, "driver", "Driver");
-    assert_eq!(found, Some(BOB));
+    for name in ["pinky", "pinky5"] {
+        let pinky = Bundle::read(name);
+        let contract = pinky.deploy(&mut world, "new", ());
+        let found: Option<[u8; 32]> = ask(&mut world, &pinky, contract, "driver", "Driver");
+        assert_eq!(found, Some(BOB), "{name}");
+    }
+}
+
+/// The system contract of version 1.0.0, in ink! 4.3 on the crate `pink` 0.4.1, as clusters were
+/// created with it.
+fn first_system() -> Bundle {
+    Bundle::parse(include_str!("data/system-1.0.0.contract"))
+}
+
+#[test]
+fn the_first_system_contract_is_upgraded_in_place_with_its_state() {
+    let old = first_system();
+    let new = Bundle::read("system");
+    let mut world = World::new();
+    let system = old.deploy(&mut world, "default", ());
+    world.host_mut().system = Some(system);
+    type Done = Result<(), u8>;
+    let w = &mut world;
+    for driver in [BOB, ALICE] {
+        let set: Done = ask(w, &old, system, "System::set_driver", ("Driver", driver));
+        assert_eq!(set, Ok(()));
+    }
+    let granted: Done = ask(w, &old, system, "System::grant_admin", BOB);
+    assert_eq!(granted, Ok(()));
+
+    w.host_mut().system_code = Some(new.wasm.clone());
+    let upgraded: Done = ask(w, &old, system, "System::upgrade_system_contract", ());
+    assert_eq!(upgraded, Ok(()));
+    type Version = (u16, u16, u16);
+    let version: Version = ask(w, &new, system, "System::version", ());
+    assert!(version > (1, 0, 0), "{version:?}");
+    assert_eq!(ask::<[u8; 32]>(w, &new, system, "owner", ()), ALICE);
+    assert!(ask::<bool>(w, &new, system, "System::is_admin", BOB));
+    assert!(!ask::<bool>(w, &new, system, "System::is_admin", ALICE));
+    type Appointment = (u32, [u8; 32]);
+    let driver: Option<Appointment> = ask(w, &new, system, "System::get_driver2", "Driver");
+    assert_eq!(driver, Some((77, ALICE)));
+    let before: Option<Vec<Appointment>> = ask(w, &new, system, "System::driver_history", "Driver");
+    assert_eq!(before, Some(vec![(77, BOB)]));
+    let set: Done = ask(w, &new, system, "System::set_driver", ("Driver", BOB));
+    assert_eq!(set, Ok(()));
+
+    // Older code refuses to follow, and nothing has happened.
+    w.host_mut().system_code = Some(old.wasm);
+    let back = w.call(system, new.input("System::upgrade_system_contract", ()));
+    assert_eq!(error_of(&back), ContractError::ContractTrapped);
+    let logs = w.host.logs.lock().unwrap();
+    let (_, _, last) = logs.last().unwrap();
+    assert!(
+        last.contains("refuses the upgrade: ConditionNotMet"),
+        "{last}"
+    );
+    drop(logs);
+    assert_eq!(
+        ask::<Version>(w, &new, system, "System::version", ()),
+        version
+    );
+}
+
+#[test]
+fn stake_becomes_weight_by_the_system_contract_or_by_the_driver_in_its_place() {
+    let bundle = Bundle::read("system");
+    let mut world = World::new();
+    let system = bundle.deploy(&mut world, "default", ());
+    world.host_mut().system = Some(system);
+    let change = |world: &mut World| {
+        let input = bundle.input("ContractDeposit::change_deposit", (BOB, 5 * UNIT));
+        let mut args = World::args(system, input);
+        args.origin = system;
+        world.call_with(args)
+    };
+    ledger::mint(&mut world.overlay, &system, UNIT).unwrap();
+    let outcome = change(&mut world);
+    assert!(outcome.succeeded(), "{outcome:?}");
+    let weight = PinkEvent::SetContractWeight {
+        contract: BOB,
+        weight: 500,
+    };
+    assert_eq!(outcome.report.pink_events, [(system, weight)]);
+
+    // Another system contract as the driver: it obeys nobody but itself, and says so.
+    let driver = bundle.deploy(&mut world, "default", ());
+    let set = ("ContractDeposit", driver);
+    let set = world.call(system, bundle.input("System::set_driver", set));
+    assert!(set.succeeded(), "{set:?}");
+    let outcome = change(&mut world);
+    let data = outcome.result.unwrap().data;
+    let refused = [0, 1, 1, 0];
+    assert_eq!(data, refused, "Ok(Err(SystemError(PermisionDenied)))");
+    assert!(outcome.report.pink_events.is_empty());
+}
+
+/// Every message of `pinky` with arguments, some twice.
+fn pinky_messages() -> Vec<(&'static str, Vec<u8>)> {
+    let key = vec![7u8; 32];
+    let bytes = |text: &str| text.as_bytes().to_vec();
+    let headers = vec![("a".to_owned(), "b".to_owned())];
+    let none = Vec::<String>::new();
+    let mut messages = vec![
+        (
+            "http_request",
+            ("PUT", "http://x/", headers, bytes("body")).encode(),
+        ),
+        (
+            "batch_http_get",
+            (vec!["http://1/", "http://2/"], 500u64).encode(),
+        ),
+        ("batch_http_get", (vec!["http://1/"; 6], 500u64).encode()),
+        ("derive_sr25519_key", bytes("salt").encode()),
+        ("cache_set", (bytes("key"), bytes("value")).encode()),
+        ("cache_set", (bytes("full"), bytes("value")).encode()),
+        ("cache_set_expiration", (bytes("key"), 9u64).encode()),
+        ("cache_get", bytes("known").encode()),
+        ("cache_get", bytes("unknown").encode()),
+        ("cache_remove", bytes("key").encode()),
+        ("log", (3u8, "a line").encode()),
+        ("getrandom", 16u8.encode()),
+        ("is_in_transaction", vec![]),
+        ("ecdsa_sign_prehashed", (&key, [5u8; 32]).encode()),
+        (
+            "ecdsa_verify_prehashed",
+            (vec![1u8; 65], [5u8; 32], vec![2u8; 33]).encode(),
+        ),
+        ("system_contract_id", vec![]),
+        ("balance_of", BOB.encode()),
+        ("worker_pubkey", vec![]),
+        ("untrusted_millis_since_unix_epoch", vec![]),
+        ("code_exists", ([1u8; 32], true).encode()),
+        ("import_latest_system_code", ALICE.encode()),
+        ("runtime_version", vec![]),
+        ("current_event_chain_head", vec![]),
+        ("js_eval", (vec!["1"], none).encode()),
+        ("worker_sgx_quote", vec![]),
+        ("no_such_function", 99u16.encode()),
+        ("push_sidevm_message", bytes("message").encode()),
+        ("force_stop_sidevm", vec![]),
+        ("set_own_weight", 7u32.encode()),
+        ("driver", "PinkLogger".encode()),
+        ("vrf", bytes("salt").encode()),
+        (
+            "keep_signature",
+            (0u8, bytes("salt"), bytes("message")).encode(),
+        ),
+        ("kept", vec![]),
+    ];
+    for kind in [0u8, 1, 2] {
+        messages.push(("sign", (kind, &key, bytes("message")).encode()));
+        messages.push(("get_public_key", (kind, &key).encode()));
+        let signed = (kind, &key, bytes("message"), vec![1u8; 64]);
+        messages.push(("verify", signed.encode()));
+    }
+    messages
+}
+
+/// What the world sees of each of these messages. The contract's address, in which code has a
+/// part, is left out.
+fn seen(bundle: &Bundle, mode: ExecMode, is_system: bool) -> Vec<(&'static str, String)> {
+    let mut world = World::in_mode(mode);
+    let mut contract = bundle.deploy(&mut world, "new", ());
+    // The host of these tests derives keys from these bits of the address.
+    while contract[0] & 0xf0 != 0 {
+        contract = bundle.deploy(&mut world, "new", ());
+    }
+    world.host_mut().system = is_system.then_some(contract);
+    // Not the deployer, whose deposits depend on the code's size.
+    ledger::mint(&mut world.overlay, &BOB, UNIT).unwrap();
+    let own = format!("{contract:?}");
+    let own = own.trim_matches(['[', ']']);
+    let mut all = Vec::new();
+    for (label, args) in pinky_messages() {
+        let mut input = bundle.input(label, ());
+        input.extend(args);
+        let outcome = world.call(contract, input);
+        let report = outcome.report;
+        let logs: Vec<_> = world.host.logs.lock().unwrap().drain(..).collect();
+        let requests: Vec<_> = world.host.requests.lock().unwrap().drain(..).collect();
+        let what = (
+            outcome.result,
+            report.events,
+            report.pink_events,
+            logs,
+            requests,
+        );
+        all.push((label, format!("{what:?}").replace(own, "self")));
+    }
+    all
+}
+
+#[test]
+fn a_contract_on_either_crate_for_pink_says_and_hears_the_same() {
+    let (published, ours) = (Bundle::read("pinky"), Bundle::read("pinky5"));
+    for bundle in [&published, &ours] {
+        for message in bundle.spec["messages"].as_array().unwrap() {
+            let label = message["label"].as_str().unwrap();
+            assert!(
+                pinky_messages().iter().any(|(known, _)| *known == label),
+                "{label}"
+            );
+        }
+    }
+    for mode in [ExecMode::Query, ExecMode::Transaction] {
+        for is_system in [false, true] {
+            let published = seen(&published, mode, is_system);
+            for (theirs, ours) in published.into_iter().zip(seen(&ours, mode, is_system)) {
+                assert_eq!(theirs, ours, "{mode:?}");
+            }
+        }
+    }
 }
 
 #[test]

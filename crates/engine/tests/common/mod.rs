@@ -29,6 +29,7 @@ pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
 pub(crate) struct TestHost {
     pub(crate) mode: ExecMode,
     pub(crate) system: Option<ContractId>,
+    pub(crate) system_code: Option<Vec<u8>>,
     pub(crate) logs: Mutex<Vec<(ContractId, u8, String)>>,
     pub(crate) requests: Mutex<Vec<HttpRequest>>,
     pub(crate) interrupt: bool,
@@ -40,6 +41,7 @@ impl TestHost {
         Self {
             mode,
             system: None,
+            system_code: None,
             logs: Mutex::default(),
             requests: Mutex::default(),
             interrupt: false,
@@ -73,6 +75,9 @@ impl Host for TestHost {
     }
     fn system_contract(&self) -> Option<ContractId> {
         self.system
+    }
+    fn latest_system_code(&self) -> Option<Vec<u8>> {
+        self.system_code.clone()
     }
     fn worker_pubkey(&self) -> [u8; 32] {
         [9; 32]
