@@ -1,12 +1,16 @@
 //! `pallet-contracts` 51 as a [`Machine`], run natively in a chain that consists of it, balances and
 //! a clock.
+#![allow(
+    unreachable_pub,
+    reason = "types that a public trait names have to be public"
+)]
 
 use std::collections::BTreeMap;
 
 use codec::{Compact, Decode, Encode};
 use frame_support::{
     derive_impl, parameter_types,
-    storage::{storage_prefix, transactional::with_storage_layer, unhashed},
+    storage::{storage_prefix, unhashed, with_storage_layer},
     traits::{ConstU32, Currency, OnGenesis, Randomness, Time},
     weights::Weight,
 };
@@ -18,7 +22,8 @@ use phat_engine::{
     AccountId, CallArgs, CodeHash, ContractEvent, ContractId, InstantiateArgs, LifecycleEvent,
     StorageDeposit,
 };
-use sp_core::{H256, hashing::blake2_256};
+use sp_core::H256;
+use sp_io::hashing::blake2_256;
 use sp_runtime::{
     AccountId32, BuildStorage, DispatchError, Perbill,
     traits::{Convert, IdentityLookup},
@@ -29,7 +34,7 @@ use crate::{
     EXISTENTIAL_DEPOSIT, Ending, GAS_PRICE, Machine, NOW_MS, Returned, Snapshot,
 };
 
-#[allow(missing_docs, unreachable_pub, reason = "generated code")]
+#[allow(missing_docs, reason = "generated code")]
 mod runtime {
     use super::*;
 
@@ -85,7 +90,7 @@ mod runtime {
 use runtime::{Balances, Contracts, RuntimeEvent, System, Test};
 
 /// The clock of the one block.
-pub(crate) struct Clock;
+pub struct Clock;
 impl Time for Clock {
     type Moment = u64;
     fn now() -> u64 {
@@ -94,7 +99,7 @@ impl Time for Clock {
 }
 
 /// Randomness as our host gives it.
-pub(crate) struct Seed;
+pub struct Seed;
 impl Randomness<H256, u32> for Seed {
     fn random(subject: &[u8]) -> (H256, u32) {
         (blake2_256(subject).into(), BLOCK)
@@ -102,7 +107,7 @@ impl Randomness<H256, u32> for Seed {
 }
 
 /// The price of gas.
-pub(crate) struct Price;
+pub struct Price;
 impl Convert<Weight, u128> for Price {
     fn convert(weight: Weight) -> u128 {
         u128::from(weight.ref_time()).saturating_mul(GAS_PRICE)
@@ -110,7 +115,7 @@ impl Convert<Weight, u128> for Price {
 }
 
 /// Addresses as a cluster derives them.
-pub(crate) struct Addresses;
+pub struct Addresses;
 impl AddressGenerator<Test> for Addresses {
     fn contract_address(
         deployer: &AccountId32,
@@ -125,7 +130,7 @@ impl AddressGenerator<Test> for Addresses {
 
 /// One function of Pink that means something here: `is_in_transaction`.
 #[derive(Default)]
-pub(crate) struct StandIn;
+pub struct StandIn;
 impl ChainExtension<Test> for StandIn {
     fn call<E: Ext<T = Test>>(
         &mut self,

@@ -11,7 +11,7 @@ use phat_engine::{
     DispatchError, Engine, ExecMode, ExecReturn, Host, HttpAnswers, InstantiateArgs, Limits,
     Overlay, Prices, RemoveCodeError, Report, ledger, pink::HttpRequest, schema,
 };
-use sp_core::hashing::{blake2_128, blake2_256};
+use sp_io::hashing::{blake2_128, blake2_256};
 
 use crate::{
     BLOCK, CLUSTER, CodeRecord, ContractRecord, DEPOSIT_PER_BYTE, DEPOSIT_PER_ITEM,
