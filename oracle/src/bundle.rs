@@ -33,7 +33,9 @@ impl Bundle {
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let json: serde_json::Value = serde_json::from_str(&text).expect("a bundle is JSON");
         // Before ink! 4 the specification was inside an object named after the version.
-        let versions = ["V1", "V2", "V3"].iter().find_map(|version| json.get(version));
+        let versions = ["V1", "V2", "V3"]
+            .iter()
+            .find_map(|version| json.get(version));
         let spec = versions.unwrap_or(&json)["spec"].clone();
         let wasm = unhex(json["source"]["wasm"].as_str().expect("a bundle has code"));
         Self { wasm, spec }
@@ -57,7 +59,11 @@ impl Bundle {
             entries.iter().find(|entry| entry["label"] == label)
         });
         let entry = entry.unwrap_or_else(|| panic!("no message {label}"));
-        let mut input = unhex(entry["selector"].as_str().expect("a message has a selector"));
+        let mut input = unhex(
+            entry["selector"]
+                .as_str()
+                .expect("a message has a selector"),
+        );
         args.encode_to(&mut input);
         input
     }

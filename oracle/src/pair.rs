@@ -1,8 +1,6 @@
 //! Both machines side by side.
 
-use phat_engine::{
-    AccountId, CallArgs, CodeHash, ContractId, InstantiateArgs, LifecycleEvent,
-};
+use phat_engine::{AccountId, CallArgs, CodeHash, ContractId, InstantiateArgs, LifecycleEvent};
 
 use crate::{ALICE, BOB, Ending, GAS, Machine, Reference, Subject, UNIT};
 

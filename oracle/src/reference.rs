@@ -289,7 +289,9 @@ fn deposit(amount: pallet_contracts::StorageDeposit<u128>) -> StorageDeposit {
 }
 
 /// Undoes everything if `run` fails, as a dispatched transaction does.
-fn transaction<R, T>(run: impl FnOnce() -> (Result<R, DispatchError>, T)) -> (Result<R, DispatchError>, T) {
+fn transaction<R, T>(
+    run: impl FnOnce() -> (Result<R, DispatchError>, T),
+) -> (Result<R, DispatchError>, T) {
     let mut rest = None;
     let result = with_storage_layer(|| {
         let (result, more) = run();

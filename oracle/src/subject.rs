@@ -95,15 +95,18 @@ impl Host for OracleHost {
 pub struct Subject {
     engine: Engine,
     host: Arc<OracleHost>,
+    state: Arc<Changes>,
     overlay: Overlay,
 }
 
 impl Default for Subject {
     fn default() -> Self {
+        let state = Arc::new(Changes::new());
         Self {
             engine: engine(),
             host: Arc::new(OracleHost),
-            overlay: Overlay::new(Arc::new(Changes::new())),
+            overlay: Overlay::new(state.clone()),
+            state,
         }
     }
 }
@@ -139,10 +142,14 @@ fn ending(
 impl Subject {
     /// Writes what was done so far to a state of its own, as a block's end does.
     pub fn commit(&mut self) {
-        let overlay = std::mem::replace(&mut self.overlay, Overlay::new(Arc::default()));
-        let mut changes = overlay.into_changes().expect("no call was cancelled");
-        changes.retain(|_, value| value.is_some());
-        self.overlay = Overlay::new(Arc::new(changes));
+        let nothing = Overlay::new(Arc::new(Changes::new()));
+        let overlay = std::mem::replace(&mut self.overlay, nothing);
+        let changes = overlay.into_changes().expect("no call was cancelled");
+        let mut state = Changes::clone(&self.state);
+        state.extend(changes);
+        state.retain(|_, value| value.is_some());
+        self.state = Arc::new(state);
+        self.overlay = Overlay::new(self.state.clone());
     }
 
     fn keys(&self, prefix: &[u8]) -> Vec<Vec<u8>> {
@@ -222,9 +229,7 @@ impl Machine for Subject {
     }
 
     fn call(&mut self, args: CallArgs) -> Ending {
-        let run = self
-            .engine
-            .call(&mut self.overlay, self.host.clone(), args);
+        let run = self.engine.call(&mut self.overlay, self.host.clone(), args);
         let outcome = block_on(run).expect("the machine does not fail");
         ending(outcome.report, outcome.result.map(|output| (output, None)))
     }

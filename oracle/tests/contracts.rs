@@ -30,7 +30,10 @@ const BUNDLES: &[Part] = &[
     },
     part(
         "token",
-        ("new", &[64, 66, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12]),
+        (
+            "new",
+            &[64, 66, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12],
+        ),
     ),
     Part {
         only: Some("is_in_transaction"),
@@ -111,7 +114,10 @@ fn bundles_answer_alike_whatever_they_are_told() {
                     pair.call(CallArgs {
                         value,
                         gas_limit: GAS_PER_CALL,
-                        ..Pair::args(contract, [bundle.input(message, ()), shape.clone()].concat())
+                        ..Pair::args(
+                            contract,
+                            [bundle.input(message, ()), shape.clone()].concat(),
+                        )
                     });
                 }
             }

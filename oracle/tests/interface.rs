@@ -63,7 +63,8 @@ fn uses(body: &str, function: &HostFunction) -> bool {
 fn module(body: &str, aliases: bool) -> String {
     let mut imports = String::new();
     for function in HOST_FUNCTIONS {
-        let always = function.module == "seal0" && ["input", "seal_return"].contains(&function.name);
+        let always =
+            function.module == "seal0" && ["input", "seal_return"].contains(&function.name);
         if !always && !uses(body, function) {
             continue;
         }
@@ -163,24 +164,64 @@ fn outputs() -> Vec<(&'static str, String, u32)> {
         ("seal0.address", none(), 32),
         ("seal0.weight_to_fee", "(i64.const 12345)".into(), 16),
         ("seal0.weight_to_fee", "(i64.const -1)".into(), 16),
-        ("seal1.weight_to_fee", "(i64.const 99) (i64.const 5)".into(), 16),
+        (
+            "seal1.weight_to_fee",
+            "(i64.const 99) (i64.const 5)".into(),
+            16,
+        ),
         ("seal0.balance", none(), 16),
         ("seal0.value_transferred", none(), 16),
         ("seal0.now", none(), 8),
         ("seal0.minimum_balance", none(), 16),
         ("seal0.block_number", none(), 4),
-        ("seal0.random", "(i32.const 0x3000) (i32.const 9)".into(), 32),
-        ("seal1.random", "(i32.const 0x3000) (i32.const 9)".into(), 36),
-        ("seal0.random", "(i32.const 0x3000) (i32.const 32)".into(), 32),
-        ("seal0.random", "(i32.const 0x3000) (i32.const 33)".into(), 32),
-        ("seal1.random", "(i32.const 0x1fff0) (i32.const 32)".into(), 36),
+        (
+            "seal0.random",
+            "(i32.const 0x3000) (i32.const 9)".into(),
+            32,
+        ),
+        (
+            "seal1.random",
+            "(i32.const 0x3000) (i32.const 9)".into(),
+            36,
+        ),
+        (
+            "seal0.random",
+            "(i32.const 0x3000) (i32.const 32)".into(),
+            32,
+        ),
+        (
+            "seal0.random",
+            "(i32.const 0x3000) (i32.const 33)".into(),
+            32,
+        ),
+        (
+            "seal1.random",
+            "(i32.const 0x1fff0) (i32.const 32)".into(),
+            36,
+        ),
         ("seal0.tombstone_deposit", none(), 16),
         ("seal0.rent_allowance", none(), 16),
         ("seal0.get_storage", "(i32.const 0x3000)".into(), 10),
-        ("seal1.get_storage", "(i32.const 0x3000) (i32.const 3)".into(), 10),
-        ("seal0.take_storage", "(i32.const 0x3000) (i32.const 3)".into(), 10),
-        ("seal0.get_transient_storage", "(i32.const 0x3000) (i32.const 3)".into(), 10),
-        ("seal0.take_transient_storage", "(i32.const 0x3000) (i32.const 3)".into(), 10),
+        (
+            "seal1.get_storage",
+            "(i32.const 0x3000) (i32.const 3)".into(),
+            10,
+        ),
+        (
+            "seal0.take_storage",
+            "(i32.const 0x3000) (i32.const 3)".into(),
+            10,
+        ),
+        (
+            "seal0.get_transient_storage",
+            "(i32.const 0x3000) (i32.const 3)".into(),
+            10,
+        ),
+        (
+            "seal0.take_transient_storage",
+            "(i32.const 0x3000) (i32.const 3)".into(),
+            10,
+        ),
         (
             "seal0.call_chain_extension",
             "(i32.const 12) (i32.const 0) (i32.const 0)".into(),
@@ -240,7 +281,13 @@ fn output_cases() -> Vec<String> {
             ));
         }
         // At the end of the memory, one beyond it, nowhere.
-        for out in [0x20000 - size, 0x20000 - size + 1, 0x20000, u32::MAX - 1, u32::MAX] {
+        for out in [
+            0x20000 - size,
+            0x20000 - size + 1,
+            0x20000,
+            u32::MAX - 1,
+            u32::MAX,
+        ] {
             cases.push(format!(
                 "{before} (call $room (i32.const 1000)) {}",
                 call(out, 0x2000)
@@ -300,7 +347,10 @@ fn key_cases() -> Vec<String> {
             (u32::MAX, 0),
             (u32::MAX, 8),
         ] {
-            let key = format!("(i32.const {}) (i32.const {})", pointer as i32, length as i32);
+            let key = format!(
+                "(i32.const {}) (i32.const {})",
+                pointer as i32, length as i32
+            );
             let first = match length <= 128 && pointer <= 0x1fff0 && pointer + length <= 0x20000 {
                 true => format!("(call $log (call ${set} {key} (i32.const 0x3000) (i32.const 9)))"),
                 false => String::new(),
@@ -342,11 +392,17 @@ fn key_cases() -> Vec<String> {
         (0x20000, 1),
         (u32::MAX, 1),
     ] {
-        let value = format!("(i32.const {}) (i32.const {})", pointer as i32, length as i32);
+        let value = format!(
+            "(i32.const {}) (i32.const {})",
+            pointer as i32, length as i32
+        );
         for (name, key) in [
             ("seal1.set_storage", "(i32.const 0x3000)"),
             ("seal2.set_storage", "(i32.const 0x3000) (i32.const 4)"),
-            ("seal0.set_transient_storage", "(i32.const 0x3000) (i32.const 4)"),
+            (
+                "seal0.set_transient_storage",
+                "(i32.const 0x3000) (i32.const 4)",
+            ),
         ] {
             cases.push(format!(
                 "(call $log (call ${name} {key} {value})) (call $log (call ${name} {key} {value}))"
@@ -372,7 +428,19 @@ fn call_cases() -> Vec<String> {
         )
     };
     let ed = EXISTENTIAL_DEPOSIT;
-    let values = [0, 1, ed - 1, ed, ed + 1, 19 * ed, 20 * ed, 20 * ed + 8, 21 * ed, UNIT, u128::MAX];
+    let values = [
+        0,
+        1,
+        ed - 1,
+        ed,
+        ed + 1,
+        19 * ed,
+        20 * ed,
+        20 * ed + 8,
+        21 * ed,
+        UNIT,
+        u128::MAX,
+    ];
     let report = "(call $log (i32.load (i32.const 0x2000)))
         (call $bytes (i32.const 0x1000) (i32.const 64))";
     for amount in values {
@@ -508,7 +576,14 @@ fn call_cases() -> Vec<String> {
 /// Events, messages, hashes, signatures and whatever takes plain bytes.
 fn other_cases() -> Vec<String> {
     let mut cases = Vec::new();
-    for (topics, topics_len) in [(0, 0), (0, 32), (0, 33), (0x3f00, 1), (0x1fff0, 33), (-1, 0)] {
+    for (topics, topics_len) in [
+        (0, 0),
+        (0, 32),
+        (0, 33),
+        (0x3f00, 1),
+        (0x1fff0, 33),
+        (-1, 0),
+    ] {
         for (data, data_len) in [(0x3000, 0), (0x3000, 16384), (0x3000, 16385), (0x1fff0, 17)] {
             cases.push(format!(
                 "(call $seal0.deposit_event (i32.const {topics}) (i32.const {topics_len})
@@ -530,7 +605,13 @@ fn other_cases() -> Vec<String> {
             }
         }
     }
-    for (pointer, length) in [(0x3000, 0), (0x3000, 20), (0x7000, 4), (0x1fff0, 17), (-1, 0)] {
+    for (pointer, length) in [
+        (0x3000, 0),
+        (0x3000, 20),
+        (0x7000, 4),
+        (0x1fff0, 17),
+        (-1, 0),
+    ] {
         cases.push(format!(
             "(i32.store (i32.const 0x7000) (i32.const -1))
              (call $log (call $seal0.debug_message (i32.const {pointer}) (i32.const {length})))"
@@ -542,7 +623,9 @@ fn other_cases() -> Vec<String> {
         "seal0.hash_blake2_256",
         "seal0.hash_blake2_128",
     ] {
-        for length in [0, 1, 16, 31, 32, 55, 56, 63, 64, 65, 127, 128, 129, 135, 136, 137, 5000] {
+        for length in [
+            0, 1, 16, 31, 32, 55, 56, 63, 64, 65, 127, 128, 129, 135, 136, 137, 5000,
+        ] {
             cases.push(format!(
                 "(call ${name} (i32.const 0x3000) (i32.const {length}) (i32.const 0x1000))
                  (call $bytes (i32.const 0x1000) (i32.const 40))"
@@ -624,7 +707,16 @@ fn signature_cases() -> Vec<String> {
     let mut good = signature.to_bytes().to_vec();
     good.push(recovery.to_byte());
     let mut ecdsa = vec![good.clone(), vec![0; 65], vec![0xff; 65]];
-    for (at, with) in [(64, 4), (64, 27), (64, 28), (64, 2), (64, 3), (64, 255), (0, 0), (40, 9)] {
+    for (at, with) in [
+        (64, 4),
+        (64, 27),
+        (64, 28),
+        (64, 2),
+        (64, 3),
+        (64, 255),
+        (0, 0),
+        (40, 9),
+    ] {
         let mut spoiled = good.clone();
         spoiled[at] = with;
         ecdsa.push(spoiled);
@@ -655,7 +747,12 @@ fn signature_cases() -> Vec<String> {
         ));
     }
     let public = key.verifying_key().to_encoded_point(true);
-    let mut keys = vec![public.as_bytes().to_vec(), vec![0; 33], vec![2; 33], vec![0xff; 33]];
+    let mut keys = vec![
+        public.as_bytes().to_vec(),
+        vec![0; 33],
+        vec![2; 33],
+        vec![0xff; 33],
+    ];
     keys.push([&[4][..], &public.as_bytes()[1..]].concat());
     for key in keys {
         cases.push(format!(
@@ -712,9 +809,11 @@ fn different_cases() -> Vec<String> {
     ["seal0.call_runtime", "seal0.xcm_execute"]
         .map(|name| format!("(call $log (call ${name} (i32.const 0x3000) (i32.const 4)))"))
         .into_iter()
-        .chain(["(call $log (call $seal0.xcm_send (i32.const 0x3000) (i32.const 0x3000)
+        .chain([
+            "(call $log (call $seal0.xcm_send (i32.const 0x3000) (i32.const 0x3000)
             (i32.const 4) (i32.const 0x1000)))"
-            .into()])
+                .into(),
+        ])
         .collect()
 }
 
@@ -723,7 +822,9 @@ fn all_alike(cases: Vec<String>, check: impl Fn(&str)) {
     let total = cases.len();
     let failed = cases
         .iter()
-        .filter(|case| std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(case))).is_err())
+        .filter(|case| {
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(case))).is_err()
+        })
         .count();
     assert_eq!(failed, 0, "of {total} cases");
 }
@@ -749,7 +850,10 @@ fn accounts_contracts_and_codes_are_reached_alike() {
         &[Step::Set(b"k".to_vec(), 32)],
         &[Step::Look(BOB), Step::Revert],
         &[Step::Set(b"k".to_vec(), 5), Step::Trap],
-        &[Step::Transfer(NOBODY, 3 * EXISTENTIAL_DEPOSIT), Step::Look(NOBODY)],
+        &[
+            Step::Transfer(NOBODY, 3 * EXISTENTIAL_DEPOSIT),
+            Step::Look(NOBODY),
+        ],
         &[Step::Terminate(BOB)],
     ];
     for program in programs {

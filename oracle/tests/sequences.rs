@@ -38,7 +38,13 @@ struct Cast {
 }
 
 fn key(dice: &mut Dice) -> Vec<u8> {
-    let keys: [&[u8]; 5] = [b"", b"a", b"b", b"longer than others, but not by much", &[7; 128]];
+    let keys: [&[u8]; 5] = [
+        b"",
+        b"a",
+        b"b",
+        b"longer than others, but not by much",
+        &[7; 128],
+    ];
     dice.pick(&keys).to_vec()
 }
 
@@ -48,7 +54,19 @@ fn length(dice: &mut Dice) -> u16 {
 
 fn value(dice: &mut Dice) -> u128 {
     let ed = EXISTENTIAL_DEPOSIT;
-    let usual = [0, 0, 0, 1, ed - 1, ed, ed + 1, 3 * ed, 100 * ed, UNIT, u128::MAX];
+    let usual = [
+        0,
+        0,
+        0,
+        1,
+        ed - 1,
+        ed,
+        ed + 1,
+        3 * ed,
+        100 * ed,
+        UNIT,
+        u128::MAX,
+    ];
     dice.pick(&usual)
 }
 
