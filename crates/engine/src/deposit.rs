@@ -131,8 +131,9 @@ fn share(part: u64, whole: u64, amount: u128) -> u128 {
 
 /// Deposit of a record and a code of `size` bytes for whoever uploads it.
 pub(crate) fn of_code(size: usize, prices: &Prices) -> u128 {
-    /// Size of the reference's record: owner, deposit, references, determinism, size, at most.
-    const RECORD: u128 = 32 + 17 + 9 + 1 + 4;
+    /// Size of the reference's record: owner, deposit, references, determinism, size. It takes the
+    /// numbers at their plain size, though it stores two of them compactly.
+    const RECORD: u128 = 32 + 16 + 8 + 1 + 4;
     const ITEMS: u128 = 2;
     prices
         .deposit_per_byte
