@@ -289,6 +289,30 @@ fn metadata_inside_the_name_of_its_version_is_read() {
 }
 
 #[test]
+fn a_contract_of_ink_3_is_called_and_its_answers_are_shown() {
+    let bundle = Bundle::parse(&artifact("../legacy/artifacts/flipper3.contract")).unwrap();
+    assert!(bundle.code().unwrap().starts_with(b"\0asm"));
+    let interface = &bundle.interface;
+    assert!(interface.constructor("new").unwrap().payable);
+    assert!(!interface.constructor("default").unwrap().payable);
+
+    let function = interface.message("flip_at_most").unwrap();
+    assert_eq!(
+        signature(&interface.types, function),
+        "flip_at_most(limit: u32) -> Result<bool, Error>"
+    );
+    let call = interface.encode_call(function, &["3"]).unwrap();
+    assert_eq!(call[4..], [3, 0, 0, 0]);
+    // Nothing stands around the contract's own `Result`.
+    let output = interface.decode_output(function, &[0, 1]).unwrap();
+    assert_eq!(output.error(), None);
+    let output = interface
+        .decode_output(function, &[1, 0, 3, 0, 0, 0])
+        .unwrap();
+    assert!(output.error().unwrap().to_string().contains("TooOften"));
+}
+
+#[test]
 fn a_bundle_that_states_no_hash_has_that_of_its_code() {
     let whole = Bundle::parse(&artifact("token.contract")).unwrap();
     let without = |parts: &[&str]| {
