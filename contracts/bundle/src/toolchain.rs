@@ -71,8 +71,19 @@ pub(crate) fn cargo() -> OsString {
 impl Toolchain {
     /// The compiler's version, such as `rustc 1.96.0`.
     pub fn compiler(&self) -> Result<String, ToolchainError> {
+        let version = self.ask_compiler(&["--version"])?;
+        Ok(version
+            .split_whitespace()
+            .take(2)
+            .collect::<Vec<_>>()
+            .join(" "))
+    }
+
+    /// What the compiler prints.
+    fn ask_compiler(&self, args: &[&str]) -> Result<String, ToolchainError> {
         let output = Command::new("rustup")
-            .args(["run", &self.name, "rustc", "--version"])
+            .args(["run", &self.name, "rustc"])
+            .args(args)
             .output()
             .map_err(|source| ToolchainError::Run {
                 program: "rustup".into(),
@@ -81,12 +92,7 @@ impl Toolchain {
         if !output.status.success() {
             return Err(ToolchainError::Missing(self.name.clone()));
         }
-        let version = String::from_utf8_lossy(&output.stdout);
-        Ok(version
-            .split_whitespace()
-            .take(2)
-            .collect::<Vec<_>>()
-            .join(" "))
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
     /// Compiles `contract` and returns the module as the linker left it.
@@ -106,6 +112,10 @@ impl Toolchain {
                 .into_iter()
                 .map(|folder| format!("--remap-path-prefix={}=crates", folder.display())),
         );
+        let sysroot = self.ask_compiler(&["--print", "sysroot"])?;
+        flags.push(format!(
+            "--remap-path-prefix={sysroot}/lib/rustlib/src/rust=rust"
+        ));
 
         let status = Command::new("rustup")
             .args(["run", &self.name, "cargo", "build", "--release", "--locked"])

@@ -33,9 +33,9 @@ mod pink01 {
         pub fn sign(&self, message: Vec<u8>) -> bool {
             use pink::chain_extension::signing;
             let key = signing::derive_sr25519_key(b"salt");
-            let public = signing::get_public_key(&key, SigType::Ed25519);
-            let signature = signing::sign(&message, &key, SigType::Ed25519);
-            signing::verify(&message, &public, &signature, SigType::Ed25519)
+            let public = signing::get_public_key(&key, SigType::Sr25519);
+            let signature = signing::sign(&message, &key, SigType::Sr25519);
+            signing::verify(&message, &public, &signature, SigType::Sr25519)
         }
 
         /// Puts a value into the cache: whether there was room.

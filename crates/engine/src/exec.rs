@@ -111,6 +111,11 @@ impl ResourceLimiter for Guest {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
+        // The reference takes nothing for the memory a contract begins with; for a called contract its
+        // price of a call covers it.
+        if current == 0 && self.session().frames.len() == 1 {
+            return Ok(true);
+        }
         let pages = desired.saturating_sub(current).div_ceil(PAGE) as u64;
         let gas = &mut self.session_mut().frame_mut().gas;
         if let Err(error) = gas.charge(pages.saturating_mul(GAS_PER_PAGE)) {

@@ -17,6 +17,9 @@ const STAKED_BYTES: usize = 128 * 1024 * 1024;
 const FREE_BYTES: usize = 128 * 1024 * 1024;
 /// How many of these one contract can have. Contracts in the field were written for a few megabytes.
 const MAX_FREE_BYTES: usize = 4 * 1024 * 1024;
+/// The greatest weight that counts, so that sums and products of weights fit. More than all the money
+/// of any network.
+const MAX_WEIGHT: Balance = 1 << 86;
 /// Bytes of one key.
 const MAX_KEY_BYTES: usize = 256;
 /// Bytes counted for an entry beyond those of its key and value: what the tables need.
@@ -92,14 +95,9 @@ impl Inner {
         let Some(weight) = self.weights.get(contract) else {
             return 0;
         };
-        let total = self
-            .weights
-            .values()
-            .fold(0, |a: Balance, b| a.saturating_add(*b));
-        // Weights may be as large as all money there is: in units of which the product fits.
-        let unit = total / (Balance::MAX / STAKED_BYTES as Balance) + 1;
-        let share = weight / unit * STAKED_BYTES as Balance / (total / unit).max(1);
-        usize::try_from(share).map_or(STAKED_BYTES, |share| share.min(STAKED_BYTES))
+        let total: Balance = self.weights.values().sum();
+        let share = weight * STAKED_BYTES as Balance / total;
+        usize::try_from(share).unwrap_or(STAKED_BYTES)
     }
 
     /// Whether an entry of `needed` bytes fits where one of `replaced` bytes goes.
@@ -173,6 +171,7 @@ impl Cache {
 
     /// Tells the weight of a contract.
     pub(crate) fn set_weight(&self, contract: ContractId, weight: Balance) {
+        let weight = weight.min(MAX_WEIGHT);
         let mut inner = self.lock();
         let before = match weight {
             0 => inner.weights.remove(&contract),
@@ -323,8 +322,8 @@ mod tests {
     #[test]
     fn stake_gives_a_share_that_nobody_else_can_take() {
         let cache = Cache::default();
-        cache.set_weight(contract(1), 3 << 100);
-        cache.set_weight(contract(2), 1 << 100);
+        cache.set_weight(contract(1), 3 << 80);
+        cache.set_weight(contract(2), 1 << 80);
         let large = vec![0; STAKED_BYTES / 2];
         assert!(cache.set(&contract(1), b"key", &large, 0));
         assert!(

@@ -291,5 +291,5 @@ pub(super) fn account_reentrance_count(
 }
 
 pub(super) fn instantiation_nonce(context: &mut Context<'_>) -> Result<u64, Exit> {
-    Ok(schema::nonce(&context.session().overlay)?)
+    Ok(context.session().nonce()?)
 }

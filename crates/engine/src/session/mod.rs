@@ -19,7 +19,7 @@ use crate::{
     outcome::{ContractEvent, ExecReturn, LifecycleEvent, TrapInfo},
     pink::{PinkEvent, crypto},
     schema::{self, AccountId, CodeHash, CodeInfo, ContractId, ContractInfo, Determinism},
-    state::Overlay,
+    state::{Overlay, StateError},
     transient::TransientStorage,
 };
 
@@ -100,6 +100,9 @@ pub(crate) struct Session {
     event_bytes: usize,
     /// Bytes the overlay kept for undoing when the execution began.
     undo_bytes_before: usize,
+    /// Instantiations so far, once there was one. As in the reference, one that a caller further up
+    /// undoes still counts: this is not part of what is rolled back.
+    nonce: Option<u64>,
 }
 
 impl Session {
@@ -132,6 +135,7 @@ impl Session {
             host_calls: 0,
             shortfall: None,
             event_bytes: 0,
+            nonce: None,
         }
     }
 
@@ -185,6 +189,14 @@ impl Session {
 
     fn code_info(&self, hash: &CodeHash) -> Result<CodeInfo, Failure> {
         schema::code_info(&self.overlay, hash)?.ok_or_else(|| ContractError::CodeNotFound.into())
+    }
+
+    /// The number of instantiations so far.
+    pub(crate) fn nonce(&self) -> Result<u64, StateError> {
+        match self.nonce {
+            Some(nonce) => Ok(nonce),
+            None => schema::nonce(&self.overlay),
+        }
     }
 
     /// Pushes a frame for calling `to` and returns its code.
@@ -241,6 +253,7 @@ impl Session {
         if schema::contract(&self.overlay, &account)?.is_some() {
             return Err(ContractError::DuplicateContract.into());
         }
+        self.nonce = Some(self.nonce()?.wrapping_add(1));
         self.push(
             account,
             Entry::Constructor,
@@ -354,8 +367,7 @@ impl Session {
         }
         let code_hash = self.frame().code_hash;
         let code = self.code_info(&code_hash)?;
-        let nonce = schema::nonce(&self.overlay)?.wrapping_add(1);
-        schema::set_nonce(&mut self.overlay, nonce);
+        let nonce = self.nonce()?;
         let mut info = ContractInfo {
             storage_id: crypto::blake2_256(&[&account[..], &nonce.to_le_bytes()].concat()),
             code_hash,
@@ -427,6 +439,9 @@ impl Session {
         let Some(frame) = self.frames.pop() else {
             return;
         };
+        if !persist && frame.entry == Entry::Constructor {
+            self.nonce = self.nonce.map(|nonce| nonce.wrapping_sub(1));
+        }
         let (gas, deposits) = match self.frames.last_mut() {
             Some(parent) => (&mut parent.gas, &mut parent.deposits),
             None => (&mut self.gas, &mut self.deposits),
@@ -439,6 +454,9 @@ impl Session {
 
     /// Moves the balances that deposits are owed, at the end of a successful execution.
     pub(crate) fn settle(&mut self) -> Result<StorageDeposit, Failure> {
+        if let Some(nonce) = self.nonce {
+            schema::set_nonce(&mut self.overlay, nonce);
+        }
         let (total, charges) = std::mem::take(&mut self.deposits).into_parts();
         if !self.mode.collects_deposits() {
             return Ok(total);
