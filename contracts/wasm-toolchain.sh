@@ -37,7 +37,7 @@ fetch() {
     apt-get update -qq
     # The library's package carries its version in its name.
     local std
-    std=$(apt-cache depends libstd-rust-web-dev | grep -om 1 'libstd-rust-web-[0-9][0-9.]*')
+    std=$(apt-cache depends libstd-rust-web-dev | grep -o 'libstd-rust-web-[0-9][0-9.]*' | sort -u)
     mkdir -p "$folder/packages"
     (
         cd "$folder/packages"
