@@ -6,7 +6,6 @@ use super::{abi::Context, costs};
 use crate::{
     error::ContractError,
     exec::{Exit, code},
-    schema,
 };
 
 /// Writes a value that is part of the function's price.
