@@ -161,19 +161,38 @@ fn the_largest_frames_exhaust_the_stack_before_the_machine_does() {
     assert_eq!(outcome.report.traps[0].reason, "stack exhausted");
 }
 
+/// What a call costs that calls a contract of so many initial pages, and the outcome of that with
+/// `gas` at most. The outermost frame's own memory is part of every call's base price.
+fn calling_a_contract_of(pages: u32, gas: u64) -> phat_engine::Outcome {
+    let mut world = World::new();
+    let large = world.deploy(&format!(
+        r#"(module (import "env" "memory" (memory {pages}))
+            (func (export "deploy")) (func (export "call")))"#
+    ));
+    let caller = world.deploy(&contract(
+        TOOLS,
+        "(call $load_input)
+         (if (call $call (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 0x8080)
+            (i32.const 0) (i32.const 0) (i32.const -1) (i32.const 0)) (then (unreachable)))",
+    ));
+    world.call_with(phat_engine::CallArgs {
+        gas_limit: gas,
+        ..World::args(caller, large)
+    })
+}
+
 #[test]
-fn the_largest_initial_memory_is_paid_for_in_every_call() {
-    let wat = r#"(module (import "env" "memory" (memory 64))
-        (func (export "deploy")) (func (export "call")))"#;
-    let outcome = attack_with(wat, GAS, vec![]);
-    assert!(outcome.succeeded());
-    assert!(outcome.report.gas_consumed >= 64 * 1_000_000);
+fn the_largest_initial_memory_is_paid_for_in_every_nested_call() {
+    let cost = |pages| {
+        let outcome = calling_a_contract_of(pages, GAS);
+        assert!(outcome.succeeded());
+        outcome.report.gas_consumed
+    };
+    assert!(cost(64) - cost(1) >= 63 * 1_000_000);
 }
 
 #[test]
 fn an_initial_memory_that_cannot_be_paid_for_is_not_made() {
-    let wat = r#"(module (import "env" "memory" (memory 64))
-        (func (export "deploy")) (func (export "call")))"#;
-    let outcome = attack_with(wat, 63 * 1_000_000, vec![]);
+    let outcome = calling_a_contract_of(64, 40_101_400 + 63 * 1_000_000);
     assert_eq!(error_of(&outcome), OutOfGas);
 }
