@@ -106,11 +106,11 @@ pub(crate) fn find<'a>(
     }
     // All of its functions had the prefix once, also those that lost it before they were stable.
     let name = name.strip_prefix("seal_").unwrap_or(name);
-    let candidates = MODULES.iter().filter_map(|module| named(module, name));
+    let mut candidates = MODULES.iter().filter_map(|module| named(module, name));
     candidates
         .clone()
         .find(|function| fits(function))
-        .or_else(|| candidates.last())
+        .or_else(|| candidates.next_back())
         .map(|function| (function, name))
 }
 
