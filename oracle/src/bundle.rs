@@ -21,16 +21,17 @@ fn unhex(text: &str) -> Vec<u8> {
 }
 
 impl Bundle {
-    /// Reads a bundle from `contracts/artifacts`.
+    /// Reads a bundle from `contracts/artifacts` or `contracts/legacy/artifacts`.
     ///
     /// # Panics
     ///
     /// If it is not there, or not a bundle.
     pub fn read(name: &str) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/artifacts");
-        let path = folder.join(format!("{name}.contract"));
-        let text = std::fs::read_to_string(&path)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let contracts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts");
+        let file = format!("artifacts/{name}.contract");
+        let text = std::fs::read_to_string(contracts.join(&file))
+            .or_else(|_| std::fs::read_to_string(contracts.join("legacy").join(&file)))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         let json: serde_json::Value = serde_json::from_str(&text).expect("a bundle is JSON");
         // Before ink! 4 the specification was inside an object named after the version.
         let versions = ["V1", "V2", "V3"]

@@ -10,7 +10,7 @@ use std::path::Path;
 use codec::Encode;
 use phat_oracle::*;
 
-/// A bundle of `contracts/artifacts`, and how it takes part.
+/// A bundle of this repository, and how it takes part.
 struct Part {
     name: &'static str,
     /// A constructor and its arguments.
@@ -22,6 +22,7 @@ struct Part {
 }
 
 const BUNDLES: &[Part] = &[
+    part("flipper3", ("new", &[1])),
     part("flipper", ("new", &[1])),
     part("flipper4", ("new", &[1])),
     Part {
@@ -38,6 +39,10 @@ const BUNDLES: &[Part] = &[
     Part {
         only: Some("is_in_transaction"),
         ..part("pinky", ("new", &[]))
+    },
+    Part {
+        only: Some("is_in_transaction"),
+        ..part("pinky5", ("new", &[]))
     },
 ];
 

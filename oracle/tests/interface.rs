@@ -474,6 +474,14 @@ fn call_cases() -> Vec<String> {
                      {report}"
                 );
                 cases.push(again.clone());
+                cases.push(format!(
+                    "{set} (i32.store (i32.const 0x2000) (i32.const 32))
+                     (i32.store (i32.const 0x2004) (i32.const 500))
+                     (call $log (call $seal0.instantiate (i32.const {code}) (i32.const 32)
+                        (i64.const 0) (i32.const 0x4000) (i32.const 16) {program}
+                        (i32.const 0x1000) (i32.const 0x2000) (i32.const 0x1100)
+                        (i32.const 0x2004) (i32.const 0x3000) (i32.const {salt}))) {report}"
+                ));
                 cases.push(format!("{again} {again}"));
                 cases.push(format!(
                     "{set} (i32.store (i32.const 0x2000) (i32.const 32))
@@ -888,6 +896,25 @@ fn what_has_no_meaning_here_says_so_where_the_reference_refuses_the_bytes() {
         let code = u32::from_le_bytes(ours.result.unwrap().data.try_into().unwrap());
         assert!([10, 13, 14].contains(&code), "{code}");
     }
+}
+
+#[test]
+fn a_change_of_its_own_code_is_seen_at_once() {
+    let case = format!(
+        "(call $room (i32.const 32)) (call $seal0.address (i32.const 0x1000) (i32.const 0x2000))
+        (call $log (call $seal0.set_code_hash (i32.const {OTHER_CODE_AT})))
+        (call $log (call $seal0.code_hash (i32.const 0x1000) (i32.const 0x1100)
+            (i32.const 0x2000)))
+        (call $bytes (i32.const 0x1100) (i32.const 32))"
+    );
+    let (mut pair, input) = setting(&[]);
+    let contract = pair.deploy(&module(&case, false));
+    let old = pair.subject.snapshot().contracts[&contract].code_hash;
+    let new = &input[OTHER_CODE_AT as usize..][..32];
+    let ours = pair.subject.call(Pair::args(contract, input.clone()));
+    let theirs = pair.reference.call(Pair::args(contract, input.clone()));
+    assert_eq!(ours.result.unwrap().data, [&[0; 8], new].concat());
+    assert_eq!(theirs.result.unwrap().data, [&[0; 8], &old[..]].concat());
 }
 
 #[test]

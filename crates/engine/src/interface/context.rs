@@ -47,7 +47,7 @@ pub(super) fn caller(context: &mut Context<'_>, out: u32, out_len: u32) -> Resul
 }
 
 pub(super) fn is_contract(context: &mut Context<'_>, account: u32) -> Result<u32, Exit> {
-    let account = context.read_array(account)?;
+    let account = context.read_as(account)?;
     Ok(context.session().contract(&account)?.is_some().into())
 }
 
@@ -57,7 +57,7 @@ pub(super) fn code_hash(
     out: u32,
     out_len: u32,
 ) -> Result<u32, Exit> {
-    let account = context.read_array(account)?;
+    let account = context.read_as(account)?;
     match context.session().contract(&account)? {
         Some(info) => {
             answer(context, out, out_len, info.code_hash)?;
@@ -285,7 +285,7 @@ pub(super) fn account_reentrance_count(
     context: &mut Context<'_>,
     account: u32,
 ) -> Result<u32, Exit> {
-    let account = context.read_array(account)?;
+    let account = context.read_as(account)?;
     Ok(context.session().count_on_stack(&account))
 }
 

@@ -16,16 +16,22 @@ fn length(value: Option<&Vec<u8>>) -> u32 {
     value.map_or(NONE, |value| value.len() as u32)
 }
 
+/// Charges for a value to write, and checks its length. The reference does it in this order, and
+/// before it reads the key.
+fn admit(context: &mut Context<'_>, cost: Cost, value_len: u32) -> Result<(), Exit> {
+    context.charge_bytes(cost, value_len as usize)?;
+    if value_len > context.session().engine.limits().value_bytes {
+        return Err(ContractError::ValueTooLarge.into());
+    }
+    Ok(())
+}
+
 fn write(
     context: &mut Context<'_>,
     key: StorageKey,
     value: u32,
     value_len: u32,
 ) -> Result<u32, Exit> {
-    if value_len > context.session().engine.limits().value_bytes {
-        return Err(ContractError::ValueTooLarge.into());
-    }
-    context.charge_bytes(costs::SET_STORAGE, value_len as usize)?;
     let value = context.read(value, value_len)?;
     let old = context.session_mut().write(&key, Some(value))?;
     Ok(length(old.as_ref()))
@@ -62,6 +68,7 @@ pub(super) fn set_fixed(
     value: u32,
     value_len: u32,
 ) -> Result<u32, Exit> {
+    admit(context, costs::SET_STORAGE, value_len)?;
     let key = context.fixed_key(key)?;
     write(context, key, value, value_len)
 }
@@ -73,6 +80,7 @@ pub(super) fn set(
     value: u32,
     value_len: u32,
 ) -> Result<u32, Exit> {
+    admit(context, costs::SET_STORAGE, value_len)?;
     let key = context.variable_key(key, key_len)?;
     write(context, key, value, value_len)
 }
@@ -149,10 +157,7 @@ pub(super) fn set_transient(
     value: u32,
     value_len: u32,
 ) -> Result<u32, Exit> {
-    if value_len > context.session().engine.limits().value_bytes {
-        return Err(ContractError::ValueTooLarge.into());
-    }
-    context.charge_bytes(costs::SET_TRANSIENT, value_len as usize)?;
+    admit(context, costs::SET_TRANSIENT, value_len)?;
     let key = context.variable_key(key, key_len)?;
     let value = context.read(value, value_len)?;
     let old = write_transient(context, key, Some(value))?;

@@ -244,6 +244,9 @@ impl Session {
         salt: &[u8],
     ) -> Result<Arc<Code>, Failure> {
         let code = self.load(&hash, Entry::Constructor)?;
+        // As in the reference, an attempt that ends before its constructor runs is counted, and one
+        // whose constructor fails is not.
+        self.nonce = Some(self.nonce()?.wrapping_add(1));
         self.check_depth()?;
         let deployer = self
             .frames
@@ -253,7 +256,6 @@ impl Session {
         if schema::contract(&self.overlay, &account)?.is_some() {
             return Err(ContractError::DuplicateContract.into());
         }
-        self.nonce = Some(self.nonce()?.wrapping_add(1));
         self.push(
             account,
             Entry::Constructor,
