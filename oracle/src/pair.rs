@@ -12,6 +12,10 @@ pub struct Pair {
     pub subject: Subject,
     /// The pallet.
     pub reference: Reference,
+    /// Whether the reference went another way than it is meant to be followed: it ran out of gas,
+    /// of which it takes more, or refused to end a contract that was charged in the same execution
+    /// (see the README). There is nothing left to compare then.
+    pub parted: bool,
     salt: u32,
 }
 
@@ -206,6 +210,13 @@ impl Pair {
                 *their_hash = *code_hash;
             }
         }
+        let ended = |event: &LifecycleEvent| matches!(event, LifecycleEvent::Terminated { .. });
+        if theirs.result == Err("Token(CannotCreateHold)".into())
+            && ours.lifecycle.iter().any(ended)
+        {
+            self.parted = true;
+            return ours;
+        }
         assert_eq!(ours.result, theirs.result, "{what}: ours, the reference's");
         assert_eq!(ours.events, theirs.events, "{what}");
         assert_eq!(ours.lifecycle, theirs.lifecycle, "{what}");
@@ -235,5 +246,11 @@ impl Pair {
         assert_eq!(ours.codes, theirs.codes, "codes");
         assert_eq!(ours.contracts, theirs.contracts, "contracts");
         assert_eq!(ours.nonce, theirs.nonce, "instantiations");
+        for (id, contract) in &ours.contracts {
+            let (bytes, items, base) = contract.deposits;
+            let dependencies: u128 = contract.dependencies.values().sum();
+            let recorded = bytes + items + base + dependencies;
+            assert_eq!(ours.accounts[id].1, recorded, "held by {id:?}");
+        }
     }
 }

@@ -216,6 +216,9 @@ fn run(seed: u64) {
             eprintln!("seed {seed}, call {number}: {last}");
             resume_unwind(panic);
         }
+        if pair.parted {
+            return;
+        }
         for contract in pair.subject.snapshot().contracts.into_keys() {
             if !cast.accounts.contains(&contract) && cast.puppets.len() < 10 {
                 cast.accounts.push(contract);

@@ -5,7 +5,10 @@
 //! changes; when it returns they are applied to the contract's record; balances move once, at the
 //! end of the whole call.
 
-use std::fmt;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+};
 
 use codec::Encode;
 
@@ -304,8 +307,24 @@ impl DepositMeter {
         self.charges.extend(nested.charges);
     }
 
+    /// The sum of all charges, and what each contract is owed or owes in the end. The reference
+    /// moves each charge by itself, refunds first: what a contract charges and refunds in the same
+    /// execution, it then keeps. Here a contract holds what its record says, neither more nor less.
     pub(crate) fn into_parts(self) -> (StorageDeposit, Vec<Charge>) {
-        (self.total, self.charges)
+        let mut net = BTreeMap::<ContractId, Charge>::new();
+        for charge in self.charges {
+            match net.entry(charge.contract) {
+                Entry::Vacant(entry) => {
+                    entry.insert(charge);
+                }
+                Entry::Occupied(mut entry) => {
+                    let sum = entry.get_mut();
+                    sum.amount = sum.amount.plus(charge.amount);
+                    sum.beneficiary = sum.beneficiary.or(charge.beneficiary);
+                }
+            }
+        }
+        (self.total, net.into_values().collect())
     }
 }
 

@@ -508,6 +508,13 @@ impl Engine {
         host: Arc<dyn Host>,
         args: InstantiateArgs,
     ) -> Result<InstantiateOutcome, ExecutionFault> {
+        // As in the reference, before the origin's funds are looked at.
+        if schema::code_info(overlay, &args.code_hash)?.is_none() {
+            return Ok(InstantiateOutcome {
+                report: Report::default(),
+                result: Err(ContractError::CodeNotFound.into()),
+            });
+        }
         let execution = Execution {
             origin: args.origin,
             value: args.value,

@@ -322,3 +322,28 @@ fn a_call_with_a_gas_limit_leaves_the_caller_the_rest() {
     let used = outcome.report.gas_consumed;
     assert!((1_000_000_000..2_000_000_000).contains(&used), "{used}");
 }
+
+#[test]
+fn a_contract_holds_what_its_record_says_though_it_was_refunded_as_it_was_made() {
+    let mut world = World::new();
+    let small = world.upload(&contract("", ""));
+    let large = world.upload(&format!(
+        r#"(module
+            (import "env" "memory" (memory 2 16))
+            (import "seal0" "input" (func $input (param i32 i32)))
+            (import "seal0" "set_code_hash" (func $set_code (param i32) (result i32)))
+            (data (i32.const 0x100) "{}")
+            (func (export "deploy")
+                (i32.store (i32.const 0x80) (i32.const 32))
+                (call $input (i32.const 0) (i32.const 0x80))
+                (if (call $set_code (i32.const 0)) (then (unreachable))))
+            (func (export "call")))"#,
+        "x".repeat(1_000)
+    ));
+    let before = world.free(&ALICE);
+    let made = world.instantiate(large, small.to_vec());
+    let info = schema::contract(&world.overlay, &made).unwrap().unwrap();
+    assert_eq!(info.code_hash, small);
+    assert_eq!(world.held(&made), info.base_deposit);
+    assert_eq!(before - world.free(&ALICE), info.base_deposit + ED);
+}

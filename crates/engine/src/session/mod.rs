@@ -253,7 +253,11 @@ impl Session {
             .last()
             .map_or(self.origin, |frame| frame.account);
         let account = self.host.contract_address(&deployer, &hash, input, salt);
-        if schema::contract(&self.overlay, &account)?.is_some() {
+        // What ended in this execution is paid out at its end, so its address is not free before.
+        let ended = self.lifecycle.iter().any(|event| {
+            matches!(event, LifecycleEvent::Terminated { contract, .. } if *contract == account)
+        });
+        if ended || schema::contract(&self.overlay, &account)?.is_some() {
             return Err(ContractError::DuplicateContract.into());
         }
         self.push(
@@ -467,9 +471,9 @@ impl Session {
         for charge in &charges {
             if let StorageDeposit::Refund(amount) = charge.amount {
                 ledger::release(&mut self.overlay, &charge.contract, &self.origin, amount)?;
-                if let Some(beneficiary) = &charge.beneficiary {
-                    ledger::close(&mut self.overlay, &charge.contract, beneficiary)?;
-                }
+            }
+            if let Some(beneficiary) = &charge.beneficiary {
+                ledger::close(&mut self.overlay, &charge.contract, beneficiary)?;
             }
         }
         for charge in &charges {
