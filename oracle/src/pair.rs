@@ -211,9 +211,10 @@ impl Pair {
             }
         }
         let ended = |event: &LifecycleEvent| matches!(event, LifecycleEvent::Terminated { .. });
-        if theirs.result == Err("Token(CannotCreateHold)".into())
-            && ours.lifecycle.iter().any(ended)
-        {
+        let cannot_end = theirs.result == Err("Token(CannotCreateHold)".into())
+            && ours.lifecycle.iter().any(ended);
+        let dearer = theirs.result == Err("OutOfGas".into()) && ours.gas < theirs.gas;
+        if cannot_end || dearer {
             self.parted = true;
             return ours;
         }
