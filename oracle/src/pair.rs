@@ -12,9 +12,9 @@ pub struct Pair {
     pub subject: Subject,
     /// The pallet.
     pub reference: Reference,
-    /// Whether the reference went another way than it is meant to be followed: it ran out of gas,
-    /// of which it takes more, or refused to end a contract that was charged in the same execution
-    /// (see the README). There is nothing left to compare then.
+    /// Whether the machines went different ways as they are meant to: gas ran out somewhere, of
+    /// which they take different amounts, or the reference refused to end a contract that was
+    /// charged in the same execution (see the README). There is nothing left to compare then.
     pub parted: bool,
     salt: u32,
 }
@@ -155,10 +155,10 @@ impl Pair {
 
     /// Instantiates on both.
     pub fn instantiate(&mut self, args: InstantiateArgs) -> Ending {
-        let what = format!("{args:?}");
+        let (what, gas_limit) = (format!("{args:?}"), args.gas_limit);
         let ours = self.subject.instantiate(args.clone());
         let theirs = self.reference.instantiate(args);
-        self.compare(&what, ours, theirs)
+        self.compare(&what, gas_limit, ours, theirs)
     }
 
     /// Arguments for a call by Alice.
@@ -175,10 +175,10 @@ impl Pair {
 
     /// Calls on both.
     pub fn call(&mut self, args: CallArgs) -> Ending {
-        let what = format!("{args:?}");
+        let (what, gas_limit) = (format!("{args:?}"), args.gas_limit);
         let ours = self.subject.call(args.clone());
         let theirs = self.reference.call(args);
-        self.compare(&what, ours, theirs)
+        self.compare(&what, gas_limit, ours, theirs)
     }
 
     /// Calls on both, as Alice and without value.
@@ -195,8 +195,8 @@ impl Pair {
         ours
     }
 
-    /// Compares two endings and the states after them.
-    fn compare(&mut self, what: &str, ours: Ending, mut theirs: Ending) -> Ending {
+    /// Compares two endings and the states after them; `what` ended so.
+    fn compare(&mut self, what: &str, gas_limit: u64, ours: Ending, mut theirs: Ending) -> Ending {
         // The pallet's event does not tell the code; whether it is the right one shows in the state.
         for (our, their) in ours.lifecycle.iter().zip(&mut theirs.lifecycle) {
             if let (
@@ -213,8 +213,8 @@ impl Pair {
         let ended = |event: &LifecycleEvent| matches!(event, LifecycleEvent::Terminated { .. });
         let cannot_end = theirs.result == Err("Token(CannotCreateHold)".into())
             && ours.lifecycle.iter().any(ended);
-        let dearer = theirs.result == Err("OutOfGas".into()) && ours.gas < theirs.gas;
-        if cannot_end || dearer {
+        let exhausted = ours.gas.max(theirs.gas) > gas_limit / 10 * 9;
+        if ours.result != theirs.result && (cannot_end || exhausted) {
             self.parted = true;
             return ours;
         }
