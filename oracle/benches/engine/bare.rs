@@ -6,10 +6,10 @@ use wasm_encoder::{
     ExportKind, ExportSection, ImportSection, MemorySection,
     reencode::{Error, Reencode, utils},
 };
-use wasmparser::TypeRef;
+use wasmparser::{Imports, TypeRef};
 use wasmtime::{
-    Caller, Config, Engine, InstanceAllocationStrategy, InstancePre, Linker, Memory, Module,
-    ModuleExport, PoolingAllocationConfig, Store,
+    Caller, Config, Enabled, Engine, InstanceAllocationStrategy, InstancePre, Linker, Memory,
+    Module, ModuleExport, PoolingAllocationConfig, Store,
 };
 
 /// A contract, ready to be called.
@@ -46,7 +46,8 @@ impl Bare {
     pub(crate) fn new(wasm: &[u8], value: Vec<u8>) -> Self {
         let mut pool = PoolingAllocationConfig::new();
         pool.linear_memory_keep_resident(256 * 1024)
-            .table_keep_resident(256 * 1024);
+            .table_keep_resident(256 * 1024)
+            .pagemap_scan(Enabled::Auto);
         let mut config = Config::new();
         config
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
@@ -153,18 +154,18 @@ struct OwnMemory(Option<wasm_encoder::MemoryType>);
 impl Reencode for OwnMemory {
     type Error = std::convert::Infallible;
 
-    fn parse_import(
+    fn parse_imports(
         &mut self,
-        imports: &mut ImportSection,
-        import: wasmparser::Import<'_>,
+        section: &mut ImportSection,
+        imports: Imports<'_>,
     ) -> Result<(), Error<Self::Error>> {
-        match import.ty {
-            TypeRef::Memory(memory) => {
-                self.0 = Some(self.memory_type(memory)?);
-                Ok(())
-            }
-            _ => utils::parse_import(self, imports, import),
+        if let Imports::Single(_, import) = &imports
+            && let TypeRef::Memory(memory) = import.ty
+        {
+            self.0 = Some(self.memory_type(memory)?);
+            return Ok(());
         }
+        utils::parse_imports(self, section, imports)
     }
 
     /// Memories come between tables and globals; the section may be missing, or empty.

@@ -1,7 +1,8 @@
 //! How fast the engine is, beside the same work on `pallet-contracts` and on bare wasmtime.
 //!
 //! ```sh
-//! cargo bench --bench engine
+//! cargo bench --bench engine             # all of it
+//! cargo bench --bench engine -- getter   # one part
 //! ```
 //!
 //! Rivals take turns, many times in one run, and ratios are those within a turn: what disturbs the
@@ -25,11 +26,19 @@ use race::{Rival, per_second, race};
 const LOOPS: u32 = 1_000_000;
 
 fn main() {
-    getter();
-    computing("xor, multiply, store", &mixing());
-    computing("sieve of Eratosthenes", &sieve());
-    transfers();
-    threads();
+    let parts: [(&str, fn()); 5] = [
+        ("getter", getter),
+        ("mixing", || computing("xor, multiply, store", &mixing())),
+        ("sieve", || computing("sieve of Eratosthenes", &sieve())),
+        ("transfer", transfers),
+        ("threads", threads),
+    ];
+    let asked: Vec<_> = std::env::args().skip(1).collect();
+    for (name, part) in parts {
+        if asked.iter().all(|arg| arg.starts_with('-')) || asked.iter().any(|arg| arg == name) {
+            part();
+        }
+    }
 }
 
 /// The code of a bundle, as the reference accepts it.
