@@ -219,7 +219,7 @@ async fn contracts() {
     Load::of(&network).print(&format!("started with them in {} ms", took.as_millis()));
     let (api, caller) = (bundle("flipper").interface, caller());
     let get = api.message("get").expect("it is there");
-    let question = api.encode_call(get, &[]).expect("it fits");
+    let question = api.encode_call(get, &[""; 0]).expect("it fits");
     let ask = async |id: &ContractId| {
         let answer = worker.call(&caller, *id, question.clone()).await;
         answer.expect("it answers").result.expect("it has run");
