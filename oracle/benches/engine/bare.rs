@@ -147,6 +147,33 @@ fn with_own_memory(wasm: &[u8]) -> Vec<u8> {
     module.finish()
 }
 
+/// The module with its functions exported and nothing else, as contracts are: Rust's linker cannot be
+/// told to leave its globals out.
+pub(crate) fn with_entries_only(wasm: &[u8]) -> Vec<u8> {
+    let mut module = wasm_encoder::Module::new();
+    EntriesOnly
+        .parse_core_module(&mut module, wasmparser::Parser::new(0), wasm)
+        .unwrap();
+    module.finish()
+}
+
+struct EntriesOnly;
+
+impl Reencode for EntriesOnly {
+    type Error = std::convert::Infallible;
+
+    fn parse_export(
+        &mut self,
+        exports: &mut ExportSection,
+        export: wasmparser::Export<'_>,
+    ) -> Result<(), Error<Self::Error>> {
+        match export.kind {
+            wasmparser::ExternalKind::Func => utils::parse_export(self, exports, export),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Moves the memory from the imports to the definitions, and exports it.
 #[derive(Default)]
 struct OwnMemory(Option<wasm_encoder::MemoryType>);

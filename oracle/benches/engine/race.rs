@@ -64,23 +64,39 @@ pub(crate) fn race(what: &str, turns: usize, rivals: &mut [Rival<'_>]) {
     }
 }
 
-/// How often so many threads together do the work in a second.
-pub(crate) fn per_second(threads: usize, span: Duration, work: &(impl Fn() + Sync)) -> f64 {
-    let start = Barrier::new(threads);
-    let run = || {
-        start.wait();
-        let (begun, mut done) = (Instant::now(), 0u32);
-        while begun.elapsed() < span {
-            work();
-            done += 1;
+/// How often threads together do some work in a second.
+pub(crate) struct Pace {
+    /// By the clock: what they do, if they are alone on the machine.
+    pub(crate) clock: f64,
+    /// In a second of processor time for each of them: what they would do, if they do not wait for
+    /// each other.
+    pub(crate) processor: f64,
+}
+
+impl Pace {
+    pub(crate) fn of(threads: usize, span: Duration, work: &(impl Fn() + Sync)) -> Self {
+        let start = Barrier::new(threads);
+        let run = || {
+            start.wait();
+            let (begun, had, mut done) = (Instant::now(), processor_time(), 0u32);
+            while begun.elapsed() < span {
+                work();
+                done += 1;
+            }
+            let per_second = |time: Duration| f64::from(done) / time.as_secs_f64();
+            (
+                per_second(begun.elapsed()),
+                per_second(processor_time() - had),
+            )
+        };
+        let paces = std::thread::scope(|scope| {
+            let running: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+            let ended = running.into_iter().map(|thread| thread.join().unwrap());
+            ended.collect::<Vec<_>>()
+        });
+        Self {
+            clock: paces.iter().map(|(clock, _)| clock).sum(),
+            processor: paces.iter().map(|(_, processor)| processor).sum(),
         }
-        f64::from(done) / begun.elapsed().as_secs_f64()
-    };
-    std::thread::scope(|scope| {
-        let running: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
-        running
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .sum()
-    })
+    }
 }
