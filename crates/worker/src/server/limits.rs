@@ -22,8 +22,8 @@ pub struct ServerLimits {
     pub body_timeout: Duration,
     /// Bytes of the body of a request.
     pub max_body: usize,
-    /// Queries worked on at once, with those that wait for HTTP: most of a thousand may do nothing
-    /// else, and they hold no thread.
+    /// Queries worked on at once. Those that wait for HTTP count, but hold no thread and about a
+    /// hundred KiB each: so there may be many.
     pub max_running: usize,
     /// Queries that wait until one of those ends. When as many wait, further ones are refused at
     /// once.
