@@ -16,24 +16,19 @@
 #[path = "../tests/running/mod.rs"]
 #[allow(dead_code, reason = "the tests use all of it")]
 mod running;
+mod sender;
 
 use codec::Encode;
-use jsonrpsee::{core::client::ClientT, rpc_params, ws_client::WsClientBuilder};
-use phat_client::{Account, Bundle, Caller, ChainClient, Client, WorkerClient, keys::address};
+use phat_client::{Account, Bundle, Caller, ChainClient, Client, WorkerClient};
 use phat_crypto::{Keypair, certificate, envelope, rand_core::OsRng};
 use phat_primitives::{
-    ContractId, Hash,
+    ContractId,
     command::{CommandPayload, InkCommand},
     ids,
 };
-use phat_runtime::RuntimeCall;
-use polkadot_sdk::{
-    pallet_balances,
-    sp_core::{Pair, sr25519},
-    sp_runtime::MultiAddress,
-};
+use polkadot_sdk::{pallet_balances, sp_runtime::MultiAddress};
 use running::{Network, start};
-use serde_json::Value;
+use sender::Sender;
 use std::{
     future::Future,
     time::{Duration, Instant},
@@ -226,40 +221,13 @@ fn cryptography() -> f64 {
 /// Sends many transactions without waiting for each, and measures until the last one has done all it
 /// does.
 async fn stream(network: &Network) {
-    let rpc = WsClientBuilder::default()
-        .build(network.chain())
-        .await
-        .expect("it answers");
+    let mut sender = Sender::connect(network.chain()).await;
     let chain = ChainClient::connect(network.chain())
         .await
         .expect("it answers");
     let client = Client::connect(chain, Some(&network.worker(0)), None, alice())
         .await
         .expect("the worker is in the cluster");
-    let pair = sr25519::Pair::from_string("//Alice", None).expect("a secret");
-    let genesis: String = rpc
-        .request("chain_getBlockHash", rpc_params![0])
-        .await
-        .expect("it answers");
-    let genesis = Hash::from_slice(&hex::decode(&genesis[2..]).expect("hex"));
-    let nonce = || async {
-        let own = address(&alice().id());
-        rpc.request::<u32, _>("system_accountNextIndex", rpc_params![own])
-            .await
-            .expect("it answers")
-    };
-    let send = |call: RuntimeCall, nonce: u32| {
-        let extrinsic = phat_runtime::signed_extrinsic(&pair, call, nonce, genesis);
-        let text = format!("0x{}", hex::encode(extrinsic));
-        let rpc = &rpc;
-        async move {
-            let _: Value = rpc
-                .request("author_submitExtrinsic", rpc_params![text])
-                .await
-                .expect("it is taken");
-        }
-    };
-
     let receiver = Account::from_suri("//Bob").expect("a development account");
     let before = client
         .chain()
@@ -268,14 +236,13 @@ async fn stream(network: &Network) {
         .expect("it answers")
         .free;
     let bob = phat_runtime::AccountId::from(receiver.id().0);
-    let first = nonce().await;
     let begun = Instant::now();
-    for index in 0..COMMANDS {
+    for _ in 0..COMMANDS {
         let call = pallet_balances::Call::transfer_allow_death {
             dest: MultiAddress::Id(bob.clone()),
             value: 1,
         };
-        send(call.into(), first + index).await;
+        sender.send(call).await;
     }
     on_chain(client.chain(), &receiver, before + u128::from(COMMANDS)).await;
     report("transfers on the chain alone", begun);
@@ -294,15 +261,14 @@ async fn stream(network: &Network) {
         storage_deposit_limit: None,
     })
     .encode();
-    let first = nonce().await;
     let begun = Instant::now();
-    for index in 0..COMMANDS {
+    for _ in 0..COMMANDS {
         let call = pallet_phat_clusters::Call::push_contract_message {
             contract_id: token,
             payload: payload.clone(),
             deposit: 0,
         };
-        send(call.into(), first + index).await;
+        sender.send(call).await;
     }
     applied(network, token, u128::from(COMMANDS)).await;
     report("commands (PSP22 transfers), on all workers", begun);

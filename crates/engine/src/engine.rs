@@ -6,7 +6,7 @@ use std::{
 };
 
 use wasmtime::{
-    InstanceAllocationStrategy, InstancePre, Linker, Module, ModuleExport, OperatorCost,
+    Enabled, InstanceAllocationStrategy, InstancePre, Linker, Module, ModuleExport, OperatorCost,
     PoolingAllocationConfig, WasmFeatures,
 };
 
@@ -189,6 +189,8 @@ fn wasmtime_config(config: &Config) -> wasmtime::Config {
         .operator_cost(operator_cost())
         .cranelift_nan_canonicalization(true)
         .generate_address_map(false)
+        // Most calls end by a host function's error; nobody reads where that came from.
+        .wasm_backtrace_max_frames(None)
         .memory_guaranteed_dense_image_size(DENSE_IMAGE_BYTES)
         .max_wasm_stack(NATIVE_STACK_BYTES)
         .async_stack_size(NATIVE_STACK_BYTES + HOST_STACK_BYTES);
@@ -206,7 +208,9 @@ fn wasmtime_config(config: &Config) -> wasmtime::Config {
                 .max_memory_size(limits.memory_pages as usize * wasm::PAGE)
                 .table_elements(limits.table_elements as usize)
                 .linear_memory_keep_resident(KEEP_RESIDENT)
-                .table_keep_resident(KEEP_RESIDENT);
+                .table_keep_resident(KEEP_RESIDENT)
+                // Of those only what was written to, where the system can tell.
+                .pagemap_scan(Enabled::Auto);
             wasmtime.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         }
         Profile::Enclave => {

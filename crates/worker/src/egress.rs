@@ -40,7 +40,7 @@ impl Egress {
     pub fn new(config: EgressConfig) -> Result<Self, EgressError> {
         let policy = Policy::new(&config);
         let client = reqwest::Client::builder()
-            .dns_resolver(Arc::new(Resolver::new(policy, config.max_concurrent)))
+            .dns_resolver(Arc::new(Resolver::new(policy, config.max_lookups)))
             .redirect(redirects(policy, config.max_redirects))
             // A proxy would connect where this side cannot check.
             .no_proxy()

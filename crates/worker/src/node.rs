@@ -167,6 +167,11 @@ impl Engines {
     /// Instances for commands: one command runs at a time, with the calls nested in it. Enough for
     /// as many workers as one process has.
     const COMMAND_INSTANCES: u32 = 512;
+    /// Instances for queries: one for each that [`ServerLimits::max_running`] lets run in one worker,
+    /// and half as many for calls nested in them.
+    ///
+    /// [`ServerLimits::max_running`]: crate::server::ServerLimits::max_running
+    const QUERY_INSTANCES: u32 = 1_536;
 
     /// Sets the engines up.
     pub fn new() -> Result<Self, ExecutionFault> {
@@ -174,9 +179,13 @@ impl Engines {
             instances: Self::COMMAND_INSTANCES,
             ..Default::default()
         };
+        let queries = phat_engine::Config {
+            instances: Self::QUERY_INSTANCES,
+            ..Default::default()
+        };
         Ok(Self {
             commands: Engine::new(commands)?,
-            queries: Engine::new(phat_engine::Config::default())?,
+            queries: Engine::new(queries)?,
         })
     }
 }

@@ -94,6 +94,16 @@ impl Network {
         ContractId::from_slice(&bytes)
     }
 
+    /// The number of the process.
+    pub(crate) fn process(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// How long it took to be ready, by its own clock.
+    pub(crate) fn took(&self) -> Duration {
+        Duration::from_millis(self.ready["milliseconds"].as_u64().expect("a number"))
+    }
+
     /// Ctrl-C: it must end by itself and without an error.
     pub(crate) fn stop(mut self) {
         let id = self.process.id().to_string();

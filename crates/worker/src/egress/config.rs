@@ -13,6 +13,9 @@ pub struct EgressConfig {
     /// Requests under way at once, of all contracts. Each may hold a connection and
     /// [`max_body`](Self::max_body) of memory.
     pub max_concurrent: usize,
+    /// Host names looked up at once; more wait. Unlike a request, a lookup holds a thread, until the
+    /// system's resolver returns.
+    pub max_lookups: usize,
     /// Longest time for a request, whatever the contract asks for.
     pub max_timeout: Duration,
     /// Bytes of the body of a request.
@@ -40,7 +43,8 @@ impl Default for EgressConfig {
         Self {
             allow_loopback: false,
             allow_private: false,
-            max_concurrent: 256,
+            max_concurrent: 1_024,
+            max_lookups: 64,
             max_timeout: Duration::from_secs(10),
             max_request_body: 1024 * 1024,
             max_url: 8 * 1024,

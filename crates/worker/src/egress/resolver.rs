@@ -13,12 +13,12 @@ pub(super) struct Resolver {
 }
 
 impl Resolver {
-    /// `max_concurrent` bounds the lookups under way: each holds a thread until the system's
-    /// resolver returns, also when nobody waits for it any more.
-    pub(super) fn new(policy: Policy, max_concurrent: usize) -> Self {
+    /// `max_lookups` bounds the lookups under way: each holds a thread until the system's resolver
+    /// returns, also when nobody waits for it any more.
+    pub(super) fn new(policy: Policy, max_lookups: usize) -> Self {
         Self {
             policy,
-            places: Arc::new(Semaphore::new(max_concurrent)),
+            places: Arc::new(Semaphore::new(max_lookups)),
         }
     }
 }

@@ -22,7 +22,8 @@ pub struct ServerLimits {
     pub body_timeout: Duration,
     /// Bytes of the body of a request.
     pub max_body: usize,
-    /// Queries worked on at once, with those that wait for HTTP.
+    /// Queries worked on at once. Those that wait for HTTP count, but hold no thread and about a
+    /// hundred KiB each: so there may be many.
     pub max_running: usize,
     /// Queries that wait until one of those ends. When as many wait, further ones are refused at
     /// once.
@@ -40,13 +41,13 @@ pub struct ServerLimits {
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {
-            max_connections: 512,
+            max_connections: 1_536,
             connection_age: Duration::from_secs(300),
             head_timeout: Duration::from_secs(15),
             max_head: 32 * 1024,
             body_timeout: Duration::from_secs(15),
             max_body: limits::MAX_QUERY_LEN,
-            max_running: 128,
+            max_running: 1_024,
             max_waiting: 256,
             query_timeout: Duration::from_secs(60),
             max_contract_ids: 1_024,
