@@ -6,7 +6,9 @@ use crate::{
     error::CliError,
     report::waiting,
 };
-use phat_client::{Account, Bundle, ChainClient, Client, ClientError, primitives::ContractId};
+use phat_client::{
+    Account, Bundle, ChainClient, Client, ClientError, bundle::with_code, primitives::ContractId,
+};
 use std::path::Path;
 
 /// What commands need.
@@ -84,15 +86,35 @@ impl Context {
     }
 }
 
-/// Reads a bundle's file.
+/// How every Wasm file begins.
+const WASM: &[u8] = b"\0asm";
+
+/// What `cargo contract` called a contract's description up to version 2.
+const METADATA: &str = "metadata.json";
+
+/// Reads a bundle's file, or a `.wasm` file with the description of the contract beside it.
 pub(crate) fn load_bundle(path: &Path) -> Result<(Vec<u8>, Bundle), CliError> {
-    let bytes = read_limited(path).map_err(|source| CliError::File {
-        path: path.into(),
-        source,
-    })?;
+    let mut bytes = read(path)?;
+    if bytes.starts_with(WASM) {
+        let candidates = [path.with_extension("json"), path.with_file_name(METADATA)];
+        let Some(description) = candidates.into_iter().find(|path| path.exists()) else {
+            return Err(CliError::NoMetadata { path: path.into() });
+        };
+        bytes = with_code(&read(&description)?, &bytes).map_err(|source| CliError::Bundle {
+            path: description,
+            source,
+        })?;
+    }
     let bundle = Bundle::parse(&bytes).map_err(|source| CliError::Bundle {
         path: path.into(),
         source,
     })?;
     Ok((bytes, bundle))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    read_limited(path).map_err(|source| CliError::File {
+        path: path.into(),
+        source,
+    })
 }

@@ -39,6 +39,15 @@ pub(crate) enum CliError {
         /// What is wrong with it.
         source: BundleError,
     },
+    /// Code that nothing describes.
+    #[error(
+        "{} has code but no description: put its .json or metadata.json beside it, or give the .contract file",
+        path.display()
+    )]
+    NoMetadata {
+        /// The file.
+        path: PathBuf,
+    },
     /// A salt that is not hex.
     #[error("--salt: `{0}` is not bytes in hex: write 0x and an even number of digits")]
     Salt(String),

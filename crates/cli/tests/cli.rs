@@ -174,3 +174,22 @@ fn wrong_usage_has_a_code_of_its_own() {
         assert!(stderr(&failed).contains("--help"), "{args:?}");
     }
 }
+
+#[test]
+fn code_without_a_description_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("lonely.wasm"), b"\0asm\x01\0\0\0").unwrap();
+    let wasm = path("lonely.wasm").display().to_string();
+    let alone = stderr(&phat(folder.path(), &["deploy", &wasm]));
+    assert!(alone.contains("metadata.json"), "{alone}");
+    // Beside it lies the description of another one.
+    let bundle: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(token()).unwrap()).unwrap();
+    std::fs::write(path("lonely.json"), bundle.to_string()).unwrap();
+    let other = stderr(&phat(folder.path(), &["deploy", &wasm]));
+    assert!(
+        other.contains("lonely.json") && other.contains("hash"),
+        "{other}"
+    );
+}

@@ -179,6 +179,56 @@ fn found(json: &Value) -> &str {
     json.get("Ok").unwrap_or(json).as_str().expect("text")
 }
 
+#[test]
+fn a_bundle_of_ink_3_is_deployed_called_and_asked_by_the_names_of_its_messages() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let network = start(&folder.path().join("network"), &["--no-examples"]);
+    let run = |args: &[&str]| -> Value {
+        let output = network.phat(folder.path(), args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{args:?}: {said}");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let whole = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../contracts/legacy/artifacts/flipper3.contract"
+    );
+    // As the author's folder had it: the bundle, and its two halves.
+    let mut json: Value = serde_json::from_slice(&std::fs::read(whole).expect("it is committed"))
+        .expect("it is JSON");
+    let source = json["source"].as_object_mut().expect("an object");
+    let code = source.remove("wasm").expect("code");
+    let code = hex::decode(code.as_str().expect("text").trim_start_matches("0x")).expect("hex");
+    std::fs::write(file("flipper3.wasm"), code).expect("it is written");
+    std::fs::write(file("metadata.json"), json.to_string()).expect("it is written");
+
+    for (bundle, name) in [(whole, "whole"), (&file("flipper3.wasm"), "halves")] {
+        let constructor = ["--constructor", "new", "true", "--name", name];
+        let deployed = run(&[&["deploy", bundle][..], &constructor].concat());
+        assert_eq!(deployed["ok"], true, "{deployed:#}");
+        assert_eq!(run(&["query", name, "get"])["output"], true);
+
+        let flipped = run(&["call", name, "flip"]);
+        assert_eq!(flipped["ok"], true, "{flipped:#}");
+        let event = &flipped["events"][0]["event"]["Flipped"];
+        assert_eq!(event["value"], false, "{flipped:#}");
+        assert_eq!(run(&["query", name, "get"])["output"], false);
+
+        let set = run(&["call", name, "set_mine", "true"]);
+        assert_eq!(set["output"], Value::Null, "None: {set:#}");
+        let mine = run(&["query", name, "get_of", "//Alice"]);
+        assert_eq!(mine["output"], true, "Some(true): {mine:#}");
+
+        let refused = network.phat(folder.path(), &["call", name, "flip_at_most", "0"]);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(
+            !refused.status.success() && said.contains("TooOften"),
+            "{said}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_goes_wrong_in_a_contract_is_told_and_hurts_nobody() {
     let folder = tempfile::tempdir().expect("a folder");

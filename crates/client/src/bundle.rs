@@ -1,5 +1,6 @@
 //! Contract bundles: the `.contract` files that `cargo contract` makes, with a contract's code and
-//! the description of its interface. The description alone (`metadata.json`) is read as well.
+//! the description of its interface. The description alone (`metadata.json`) is read as well, and
+//! becomes a bundle [with its code](with_code).
 //!
 //! Understood are the formats of ink! 3 (versions 0 to 3, see [`ink3`]), ink! 4 (version `"4"`) and
 //! ink! 5 (version `5`).
@@ -111,7 +112,7 @@ pub enum BundleError {
     },
     /// Only the description of the interface.
     #[error(
-        "the file describes the contract `{name}` but has no code: give the .contract file instead of the .json"
+        "the file describes the contract `{name}` but has no code: give the .contract file instead of the .json, or the .wasm beside it"
     )]
     NoCode {
         /// Name of the contract.
@@ -156,12 +157,34 @@ fn list(known: &[String]) -> String {
         .collect()
 }
 
+/// Puts code into the metadata that was made with it: the two files that `cargo contract` makes beside
+/// the `.contract` become one.
+pub fn with_code(metadata: &[u8], code: &[u8]) -> Result<Vec<u8>, BundleError> {
+    for bytes in [metadata, code] {
+        check_len(bytes)?;
+    }
+    let mut json: Json = serde_json::from_slice(metadata).map_err(BundleError::NotJson)?;
+    let source = json.get_mut("source").and_then(Json::as_object_mut);
+    let source = source.ok_or_else(|| BundleError::NotABundle {
+        what: "it has no `source`".into(),
+    })?;
+    source.insert("wasm".into(), format!("0x{}", hex::encode(code)).into());
+    let bundle = json.to_string().into_bytes();
+    Bundle::parse(&bundle)?;
+    Ok(bundle)
+}
+
+fn check_len(bytes: &[u8]) -> Result<(), BundleError> {
+    match bytes.len() {
+        len if len > MAX_BUNDLE_LEN => Err(BundleError::TooLarge { len }),
+        _ => Ok(()),
+    }
+}
+
 impl Bundle {
     /// Reads a bundle, or metadata without code.
     pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
-        if bytes.len() > MAX_BUNDLE_LEN {
-            return Err(BundleError::TooLarge { len: bytes.len() });
-        }
+        check_len(bytes)?;
         let json: Json = serde_json::from_slice(bytes).map_err(BundleError::NotJson)?;
         let json = match version(&json)? {
             Version::Ink3(version) => ink3::modernise(json, version)?,
@@ -172,11 +195,13 @@ impl Bundle {
         let stated = raw
             .source
             .hash
+            .filter(raw::Hex::is_there)
             .map(|hash| hash.bytes::<32>("source.hash").map(Hash::from))
             .transpose()?;
         let code = raw
             .source
             .wasm
+            .filter(raw::Hex::is_there)
             .map(|code| code.decode("source.wasm"))
             .transpose()?;
         let actual = code.as_deref().map(|code| Hash::from(blake2_256(code)));
@@ -442,6 +467,11 @@ mod raw {
     pub(super) struct Hex(String);
 
     impl Hex {
+        /// Compilers of other languages than ink! leave empty what they do not know.
+        pub(super) fn is_there(&self) -> bool {
+            !self.0.is_empty()
+        }
+
         pub(super) fn decode(&self, what: &str) -> Result<Vec<u8>, BundleError> {
             let digits = self.0.strip_prefix("0x").unwrap_or(&self.0);
             hex::decode(digits).map_err(|error| BundleError::NotABundle {

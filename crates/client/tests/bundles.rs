@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use phat_client::{Bundle, bundle::BundleError, limits::MAX_BUNDLE_LEN, transcode::signature};
+use phat_client::{
+    Bundle,
+    bundle::{BundleError, with_code},
+    limits::MAX_BUNDLE_LEN,
+    transcode::signature,
+};
 use serde_json::{Value as Json, json};
 use std::path::Path;
 
@@ -267,6 +272,23 @@ fn metadata_of_the_first_ink_3_is_read_and_its_types_counted_from_zero() {
 }
 
 #[test]
+fn types_of_the_first_ink_3_that_later_ones_do_not_have_are_read() {
+    let mut json = version_0();
+    let types = json["types"].as_array_mut().unwrap();
+    types.push(json!({ "def": { "phantom": { "type": 9 } } }));
+    types.push(json!({ "def": { "compact": { "type": 2 } } }));
+    types.push(json!({ "def": { "composite": { "fields": [
+        { "name": "of", "type": 7, "typeName": "PhantomData" }, { "name": "many", "type": 8 }
+    ] } }, "path": ["flip", "Many"] }));
+    let field = json!({ "name": "foo", "type": { "displayName": ["Many"], "type": 9 } });
+    json["spec"]["messages"][0]["args"] = json!([field]);
+    let interface = parsed(&json).interface;
+    let echo = interface.message("echo").unwrap();
+    let call = interface.encode_call(echo, &["{ of: {}, many: 5 }"]);
+    assert_eq!(call.unwrap()[4..], [5 << 2]);
+}
+
+#[test]
 fn metadata_inside_the_name_of_its_version_is_read() {
     for version in ["V1", "V2", "V3"] {
         let bundle = parsed(&inside(version));
@@ -339,4 +361,35 @@ fn metadata_without_code_can_be_read_but_not_deployed() {
         matches!(&error, BundleError::NoCode { name } if name == "token"),
         "{error}"
     );
+}
+
+#[test]
+fn metadata_and_code_in_two_files_become_one_bundle() {
+    let whole = Bundle::parse(&artifact("../legacy/artifacts/flipper3.contract")).unwrap();
+    let code = whole.code().unwrap();
+    let mut json: Json =
+        serde_json::from_slice(&artifact("../legacy/artifacts/flipper3.contract")).unwrap();
+    let source = json["source"].as_object_mut().unwrap();
+    source.remove("wasm");
+    let metadata = json.to_string();
+    let joined = with_code(metadata.as_bytes(), code).unwrap();
+    let joined = Bundle::parse(&joined).unwrap();
+    assert_eq!(joined.code().unwrap(), code);
+    assert_eq!(joined.code_hash, whole.code_hash);
+
+    let other = with_code(metadata.as_bytes(), b"\0asm\x01\0\0\0");
+    assert!(
+        matches!(other, Err(BundleError::WrongHash { .. })),
+        "{other:?}"
+    );
+    let alone = with_code(b"{}", code);
+    assert!(
+        matches!(alone, Err(BundleError::NotABundle { .. })),
+        "{alone:?}"
+    );
+    // Ask! and Solang leave empty what they do not know.
+    json["source"]["hash"] = json!("");
+    json["source"]["wasm"] = json!("");
+    let unknown = with_code(json.to_string().as_bytes(), code).unwrap();
+    assert_eq!(Bundle::parse(&unknown).unwrap().code_hash, whole.code_hash);
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use phat_engine::{ContractError, LifecycleEvent, schema};
+use phat_engine::{ContractError, Determinism, ExecMode, LifecycleEvent, schema};
 
 const CALL: &str = r#"
     (import "seal2" "call"
@@ -286,6 +286,40 @@ fn a_delegate_call_runs_other_code_on_the_own_storage() {
     let input = [&library[..], &[0, 6]].concat();
     assert_eq!(world.ask(contract, input), [0, 0, 0, 0, 0, 6]);
     assert_eq!(items(&world, contract), 1);
+}
+
+#[test]
+fn query_only_code_is_delegated_to_in_a_query_and_not_in_a_transaction() {
+    let mut world = World::in_mode(ExecMode::Query);
+    // Answers 2.5 times the 4 bytes of its input.
+    let library = contract(
+        "",
+        r#"
+        (call $load_input)
+        (i32.store (i32.const 0x4000) (i32.trunc_f64_s
+            (f64.mul (f64.convert_i32_u (i32.load (i32.const 0))) (f64.const 2.5))))
+        (call $answer (i32.const 0x4000) (i32.const 4))"#,
+    );
+    let wasm = wat::parse_str(library).unwrap();
+    assert!(world.engine.prepare(&wasm, Determinism::Enforced).is_err());
+    let library = world.upload_wasm(&wasm, Determinism::Relaxed);
+    let imports = r#"(import "seal0" "delegate_call"
+        (func $delegate (param i32 i32 i32 i32 i32 i32) (result i32)))"#;
+    let body = r#"
+        (call $load_input)
+        (i32.store (i32.const 0x4000) (i32.const 4))
+        (i32.store (i32.const 0x4ffc)
+            (call $delegate (i32.const 0) (i32.const 0) (i32.const 32) (i32.const 4)
+                (i32.const 0x5000) (i32.const 0x4000)))
+        (call $answer (i32.const 0x4ffc) (i32.const 8))"#;
+    let contract = world.deploy(&contract(imports, body));
+    let input = [&library[..], &100u32.to_le_bytes()].concat();
+    let expected = [0u32.to_le_bytes(), 250u32.to_le_bytes()].concat();
+    assert_eq!(world.ask(contract, input.clone()), expected);
+
+    world.host_mut().mode = ExecMode::Transaction;
+    let refused = world.call(contract, input);
+    assert_eq!(error_of(&refused), ContractError::Indeterministic);
 }
 
 #[test]

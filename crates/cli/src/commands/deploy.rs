@@ -21,7 +21,8 @@ const USUAL_CONSTRUCTOR: &str = "new";
   phat deploy flipper.contract --constructor new true --name my-flipper
   phat query my-flipper get")]
 pub(crate) struct Args {
-    /// The .contract file that `cargo contract build` makes
+    /// The .contract file that `cargo contract build` makes, or its .wasm file with the .json beside
+    /// it
     bundle: PathBuf,
     /// The constructor's arguments
     #[arg(allow_negative_numbers = true)]

@@ -13,7 +13,8 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  phat upload contracts/artifacts/token.contract")]
 pub(crate) struct Args {
-    /// The .contract file that `cargo contract build` makes
+    /// The .contract file that `cargo contract build` makes, or its .wasm file with the .json beside
+    /// it
     bundle: PathBuf,
 }
 

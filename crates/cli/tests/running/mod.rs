@@ -15,7 +15,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -120,6 +120,17 @@ impl Network {
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("Ctrl-C does not stop it");
+    }
+
+    /// Runs a command of `phat` on the network, of a user whose own folder this is.
+    pub(crate) fn phat(&self, folder: &Path, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_phat"))
+            .args(args)
+            .args(["--json", "--chain", self.chain()])
+            .env("XDG_DATA_HOME", folder)
+            .env_remove("PHAT_SURI")
+            .output()
+            .expect("phat starts")
     }
 
     /// SIGKILL.

@@ -2,7 +2,7 @@
 //!
 //! | version | of ink! | what is where |
 //! |---|---|---|
-//! | 0 | 3.0.0-rc1 to rc6 | `metadataVersion` tells it; types have no ids but are counted from 1, their parameters have no names, and their variants no indices |
+//! | 0 | 3.0.0-rc1 to rc6 | `metadataVersion` tells it; types have no ids but are counted from 1, their parameters have no names, their variants no indices, and `phantom` is a type |
 //! | 1 | 3.0.0-rc7 and rc8 | all but `source` and `contract` is inside `V1`; types as ink! 4 has them |
 //! | 2 | 3.0.0-rc9 to 3.0.1 | `label` instead of `name`, and one text instead of a list |
 //! | 3 | 3.1 to 3.4 | constructors say whether they are payable |
@@ -58,6 +58,10 @@ fn modernise_types(json: &mut Json) -> Result<(), BundleError> {
                 .iter_mut()
                 .try_for_each(|(key, value)| match (key.as_str(), &mut *value) {
                     ("type", Json::Number(_)) => from_zero(value),
+                    ("def", Json::Object(definition)) if definition.contains_key("phantom") => {
+                        *value = json!({ "composite": {} });
+                        Ok(())
+                    }
                     ("tuple", Json::Array(types)) => types.iter_mut().try_for_each(from_zero),
                     ("params", Json::Array(types)) => types.iter_mut().try_for_each(|ty| {
                         from_zero(ty)?;

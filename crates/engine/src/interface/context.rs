@@ -275,6 +275,10 @@ pub(super) fn debug_message(
     Ok(code::SUCCESS)
 }
 
+pub(super) fn println(context: &mut Context<'_>, text: u32, text_len: u32) -> Result<(), Exit> {
+    debug_message(context, text, text_len).map(|_| ())
+}
+
 pub(super) fn reentrance_count(context: &mut Context<'_>) -> Result<u32, Exit> {
     let session = context.session();
     let on_stack = session.count_on_stack(&session.frame().account);

@@ -2,7 +2,7 @@
 //! else (linking, the check of imports, documentation) comes from it.
 //!
 //! Names, types and semantics are those of `pallet-contracts` 51, deprecated and unstable functions
-//! included. What has no meaning here (`call_runtime`, XCM, rent) answers what the reference answers
+//! included, and of what older versions had besides. What has no meaning here (`call_runtime`, XCM, rent) answers what the reference answers
 //! in its default configuration.
 
 mod abi;
@@ -56,6 +56,8 @@ pub enum Availability {
     Unstable,
     /// Only to contracts uploaded long ago.
     Deprecated,
+    /// To nobody any more; contracts of its time import it.
+    Removed,
 }
 
 /// One function of the host interface.
@@ -436,6 +438,9 @@ host_functions! {
     /// Writes to the debug messages.
     Stable now "seal0" alias "debug_message" (text: u32, text_len: u32) -> u32,
         Reads, DEBUG_MESSAGE => context::debug_message;
+    /// Writes to the debug messages: what `debug_message` was up to ink! 3.0.0-rc3.
+    Removed now "seal0" plain "seal_println" (text: u32, text_len: u32) -> (),
+        Reads, DEBUG_MESSAGE => context::println;
     /// How often this contract is on the call stack besides.
     Unstable now "seal0" plain "reentrance_count" () -> u32,
         Reads, GETTER => context::reentrance_count;
