@@ -399,29 +399,35 @@ impl Session {
     pub(crate) fn leave(&mut self) -> Result<(), Failure> {
         let account = self.frame().account;
         let terminated = self.frame().deposits.is_terminated();
-        if self.frame().entry == Entry::Constructor {
-            if terminated {
-                return Err(ContractError::TerminatedInConstructor.into());
-            }
-            let (deployer, code_hash) = (self.caller(), self.frame().code_hash);
-            self.lifecycle.push(LifecycleEvent::Instantiated {
-                deployer,
-                contract: account,
-                code_hash,
-            });
+        let first = self.frames.len() == 1;
+        let in_constructor = terminated && self.frame().entry == Entry::Constructor;
+        // In the reference, the limit of the whole execution comes first, that of a call second.
+        if in_constructor && !first {
+            return Err(ContractError::TerminatedInConstructor.into());
         }
         let mut info = if terminated {
             None
         } else {
             Some(self.own_contract()?)
         };
-        let (prices, first) = (self.prices, self.frames.len() == 1);
+        let prices = self.prices;
         let deposits = &mut self.frame_mut().deposits;
         deposits.close(account, info.as_mut(), &prices);
         if let Err(shortfall) = deposits.enforce(first) {
             let error = ContractError::StorageDepositLimitExhausted;
             self.note_trap(format!("{error}: {shortfall}"));
             return Err(error.into());
+        }
+        if in_constructor {
+            return Err(ContractError::TerminatedInConstructor.into());
+        }
+        if self.frame().entry == Entry::Constructor {
+            let (deployer, code_hash) = (self.caller(), self.frame().code_hash);
+            self.lifecycle.push(LifecycleEvent::Instantiated {
+                deployer,
+                contract: account,
+                code_hash,
+            });
         }
         if let Some(info) = info {
             schema::set_contract(&mut self.overlay, &account, &info);

@@ -149,8 +149,12 @@ fn pointers_and_lengths_beyond_the_memory_are_refused() {
             DecodingFailed,
         ),
         (
-            "(drop (call $set (i32.const 0) (i32.const 4) (i32.const 0) (i32.const -1)))",
+            "(drop (call $set (i32.const 0) (i32.const 4) (i32.const 0) (i32.const 0x100001)))",
             ValueTooLarge,
+        ),
+        (
+            "(drop (call $set (i32.const 0) (i32.const 4) (i32.const 0) (i32.const -1)))",
+            OutOfGas,
         ),
         (
             "(drop (call $set (i32.const 0) (i32.const 4) (i32.const 0x1ffff) (i32.const 2)))",
