@@ -1,6 +1,6 @@
 //! Turns uploaded Wasm into what is compiled: checks everything a contract may not do, gives it a
 //! memory of its own in place of the imported one (so that instances can come from a pool, with
-//! copy-on-write images), and has it count its stack.
+//! copy-on-write images), has it count its stack, and repeats the bodies of short loops.
 //!
 //! | accepted | refused |
 //! |---|---|
@@ -10,6 +10,7 @@
 
 mod names;
 mod stack;
+mod unroll;
 
 use std::fmt::Display;
 
@@ -31,7 +32,7 @@ use crate::{
 
 /// Version of what [`prepare`] makes of code. Raised with every change of it, so that nothing is run
 /// that an older engine has prepared; a test notices.
-pub(crate) const PREPARATION: u32 = 1;
+pub(crate) const PREPARATION: u32 = 2;
 /// Name of the exported memory.
 pub(crate) const MEMORY: &str = "memory";
 /// Name of the exported global that counts the stack.
@@ -200,6 +201,7 @@ impl<'a> ModuleParts<'a> {
     ) -> Result<(), Rejection> {
         let features = features(determinism);
         let mut validator = Validator::new_with_features(features);
+        let mut unrolling = unroll::BYTES_PER_MODULE;
         let mut parser = Parser::new(0);
         parser.set_features(features);
         for payload in parser.parse_all(wasm) {
@@ -217,6 +219,7 @@ impl<'a> ModuleParts<'a> {
                     parameters,
                     &result_type,
                     self.global_count,
+                    &mut unrolling,
                     limits,
                 )?;
                 self.bodies.push(new);
@@ -609,7 +612,11 @@ mod tests {
                 (global.set $g (local.get 0))
                 (i32.wrap_i64 (i64.add (local.get 1) (local.get 2))))
             (func (export "deploy") (call $input (i32.const 0) (i32.const 4)))
-            (func (export "call")
+            (func $count (local i32)
+                (loop $l
+                    (local.set 0 (i32.add (local.get 0) (i32.const 1)))
+                    (br_if $l (i32.lt_u (local.get 0) (i32.const 9)))))
+            (func (export "call") (call $count)
                 (drop (call $sum (i32.const 1) (i64.const 2)))))"#;
         let code = wat::parse_str(wat).unwrap();
         let prepared = prepare(&code, Determinism::Enforced, &Limits::default()).unwrap();
@@ -617,8 +624,8 @@ mod tests {
         assert_eq!(
             (PREPARATION, hash.as_str()),
             (
-                1,
-                "51ad479245465f0076250de507457c270fc24e3bb483271945543cc4b8cb21f7"
+                2,
+                "f210ee61ff0ca0b02ce89112bd9f05b0706286768378ce9681dd7b29820006fd"
             )
         );
     }

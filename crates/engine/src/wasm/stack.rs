@@ -19,7 +19,10 @@ use wasmparser::{
     FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, ValidatorResources,
 };
 
-use super::Rejection;
+use super::{
+    Rejection,
+    unroll::{Body, Loops, Returns},
+};
 use crate::config::{Limits, STACK_UNITS, STACK_UNITS_PER_FRAME};
 
 /// What a function that calls nothing may cost without being counted: the native stack has room
@@ -80,6 +83,7 @@ pub(super) fn instrument(
     parameters: u32,
     result_type: &[u8],
     stack_global: u32,
+    unrolling: &mut usize,
     limits: &Limits,
 ) -> Result<Vec<u8>, Rejection> {
     let range = body.range();
@@ -106,13 +110,12 @@ pub(super) fn instrument(
 
     let mut operators = body.get_operators_reader()?;
     let (mut count, mut highest, mut calls) = (0u32, 0u32, false);
-    let mut returns = Vec::new();
+    let mut loops = Loops::default();
     let mut compilation = Compilation::default();
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset()?;
         count = count.saturating_add(1);
         match operator {
-            Operator::Return => returns.push((offset, validator.control_stack_height())),
             Operator::BrTable { ref targets } => {
                 compilation.targets = compilation.targets.saturating_add(targets.len());
             }
@@ -122,6 +125,11 @@ pub(super) fn instrument(
             Operator::Call { .. } | Operator::CallIndirect { .. } => calls = true,
             _ => {}
         }
+        loops.before(
+            &operator,
+            offset..operators.original_position(),
+            validator.control_stack_height(),
+        );
         validator.op(offset, &operator)?;
         highest = highest.max(validator.operand_stack_height());
         if validator.control_stack_height() > limits.nesting {
@@ -136,6 +144,8 @@ pub(super) fn instrument(
     operators.finish()?;
     compilation.check(validator.len_locals(), range.start, limits)?;
 
+    let loops = loops.choose(unrolling);
+    let count = count.saturating_add(loops.added_operators());
     // A compiled function keeps a value in a stack slot of eight bytes at most: its locals, its
     // operands, and results it keeps for later. Half of the operators yield one worth keeping.
     let cost = STACK_UNITS_PER_FRAME
@@ -143,13 +153,19 @@ pub(super) fn instrument(
         .saturating_add(validator.len_locals())
         .saturating_add(highest)
         .saturating_add(count / 2);
-    let bytes = |from: usize, to: usize| wasm.get(from..to).unwrap_or_default();
+    let locals = wasm.get(range.start..code_start).unwrap_or_default();
+    let body = Body {
+        wasm,
+        range: code_start..range.end,
+        loops: &loops,
+    };
+    let mut new = locals.to_vec();
     if !calls && cost <= UNCOUNTED {
-        return Ok(bytes(range.start, range.end).to_vec());
+        body.write(Returns::Stay, &mut new);
+        return Ok(new);
     }
 
     let cost = i32::try_from(cost).unwrap_or(i32::MAX);
-    let mut new = bytes(range.start, code_start).to_vec();
     for instruction in [
         Instruction::GlobalGet(stack_global),
         Instruction::I32Const(cost),
@@ -167,14 +183,7 @@ pub(super) fn instrument(
     const BLOCK: u8 = 0x02;
     new.push(BLOCK);
     new.extend_from_slice(result_type);
-    let mut position = code_start;
-    for (offset, height) in returns {
-        new.extend_from_slice(bytes(position, offset));
-        // The body's own label is the outermost one.
-        Instruction::Br(height.saturating_sub(1)).encode(&mut new);
-        position = offset + 1;
-    }
-    new.extend_from_slice(bytes(position, range.end));
+    body.write(Returns::Branch, &mut new);
     for instruction in [
         Instruction::GlobalGet(stack_global),
         Instruction::I32Const(cost),
