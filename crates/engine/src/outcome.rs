@@ -116,7 +116,7 @@ pub struct Report {
     /// Contracts instantiated, changed and terminated.
     pub lifecycle: Vec<LifecycleEvent>,
     /// Contracts that trapped, in order. A successful execution may have some too, if a caller
-    /// handled the failure.
+    /// handled the failure. Of more than sixteen, the first eight and the last eight.
     pub traps: Vec<TrapInfo>,
     /// By how much the origin could not pay the storage deposit, in words, if that is why it failed.
     pub shortfall: Option<String>,

@@ -116,3 +116,32 @@ fn clients_read_the_reason_in_the_debug_message() {
     let bytes = world.call(silent, []).encode_exec_result();
     assert!(!String::from_utf8_lossy(&bytes).contains("contract"));
 }
+
+#[test]
+fn what_made_a_call_fail_is_told_however_many_failures_it_handled_before() {
+    let mut world = World::new();
+    let trapping = world.deploy(&contract("", "(unreachable)"));
+    let imports = r#"(import "seal1" "call"
+            (func $call (param i32 i32 i64 i32 i32 i32 i32 i32) (result i32)))
+        (import "seal0" "debug_message" (func $debug (param i32 i32) (result i32)))
+        (data (i32.const 600) "panicked at lib.rs:7: no more tea")"#;
+    let body = "(local $failed i32)
+        (call $load_input)
+        (loop $again
+            (local.set $failed (i32.add (local.get $failed)
+                (call $call (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 700)
+                    (i32.const 0) (i32.const 0) (i32.const -1) (i32.const 0))))
+            (br_if $again (i32.lt_u (local.get $failed) (i32.const 30))))
+        (drop (call $debug (i32.const 600) (i32.const 33)))
+        (unreachable)";
+    let caller = world.deploy(&contract(imports, body));
+    let outcome = world.call(caller, trapping);
+    let traps = &outcome.report.traps;
+    assert_eq!(traps.len(), 16);
+    assert_eq!(traps.first().unwrap().stack, [caller, trapping]);
+    assert_eq!(traps.last().unwrap().stack, [caller]);
+    let why = why(&outcome);
+    assert!(why.starts_with("the contract trapped: "), "{why}");
+    let (first, _) = why.split_once("; before that: ").unwrap();
+    assert!(first.contains("no more tea"), "{why}");
+}
