@@ -5,7 +5,7 @@
 mod common;
 
 use common::{ALICE, ED, World, contract};
-use phat_engine::{CallArgs, ExecMode, Outcome};
+use phat_engine::{CallArgs, CodeRejected, ExecMode, Outcome};
 
 fn why(outcome: &Outcome) -> String {
     outcome.report.explain(outcome.result.as_ref().unwrap_err())
@@ -144,4 +144,42 @@ fn what_made_a_call_fail_is_told_however_many_failures_it_handled_before() {
     assert!(why.starts_with("the contract trapped: "), "{why}");
     let (first, _) = why.split_once("; before that: ").unwrap();
     assert!(first.contains("no more tea"), "{why}");
+}
+
+/// Why code with these functions is refused as deterministic.
+fn refusal(functions: &str) -> CodeRejected {
+    let wat = contract(functions, "");
+    World::new().check(&wat).err().unwrap()
+}
+
+#[test]
+fn a_refusal_of_floats_names_the_function_and_its_crate() {
+    for (function, expected) in [
+        (
+            "(func $_ZN4core3num7flt2dec6decode17h0123456789abcdefE (drop (f32.const 1)))",
+            "floating point in `core::num::flt2dec::decode` (crate core) at byte ",
+        ),
+        (
+            "(func $_RNvNtCs1234_9price_lib5quote5round (drop (f64.const 1)))",
+            "floating point in `price_lib::quote::round` (crate price_lib) at byte ",
+        ),
+        // The function's type comes long before its name.
+        (
+            "(func) (func $_RNvCs1234_9price_lib5round (param f64))",
+            "floating point in `price_lib::round` (crate price_lib) at byte ",
+        ),
+        (
+            "(func (result f32) (f32.const 1))",
+            "floating point in function 2 at byte ",
+        ),
+        (
+            "(global f64 (f64.const 1))",
+            "floating point in what the module declares at byte ",
+        ),
+    ] {
+        let refused = refusal(function);
+        assert!(matches!(refused, CodeRejected::Float { .. }), "{refused:?}");
+        let text = refused.to_string();
+        assert!(text.starts_with(expected), "{text}");
+    }
 }

@@ -127,10 +127,11 @@ impl Rejection {
                 let offset = error.offset();
                 // The validator has one text for everything that floats.
                 if error.message().contains("floating-point") {
-                    return CodeRejected::Float {
-                        function: place(offset).unwrap_or_else(|| "the module's types".into()),
-                        offset,
-                    };
+                    // Types come first, so that it has not seen the function that is to blame.
+                    let function = place(offset)
+                        .or_else(|| names::function_that_takes_floats(wasm))
+                        .unwrap_or_else(|| "what the module declares".into());
+                    return CodeRejected::Float { function, offset };
                 }
                 let reason = match place(offset) {
                     Some(name) => format!("{} (in {name})", error.message()),
