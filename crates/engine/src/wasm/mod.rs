@@ -149,18 +149,24 @@ impl From<BinaryReaderError> for Rejection {
     }
 }
 
-/// Checks and rewrites `wasm`.
-pub(crate) fn prepare(
-    wasm: &[u8],
-    determinism: Determinism,
-    limits: &Limits,
-) -> Result<Prepared, CodeRejected> {
+/// Refuses code with too many bytes.
+pub(crate) fn check_size(wasm: &[u8], limits: &Limits) -> Result<(), CodeRejected> {
     if wasm.len() > limits.code_bytes {
         return Err(CodeRejected::TooLarge {
             size: wasm.len(),
             limit: limits.code_bytes,
         });
     }
+    Ok(())
+}
+
+/// Checks and rewrites `wasm`.
+pub(crate) fn prepare(
+    wasm: &[u8],
+    determinism: Determinism,
+    limits: &Limits,
+) -> Result<Prepared, CodeRejected> {
+    check_size(wasm, limits)?;
     let mut module = ModuleParts::default();
     module
         .read(wasm, determinism, limits)
