@@ -99,7 +99,7 @@ impl fmt::Display for TrapInfo {
 }
 
 /// What every execution has to say, successful or not.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Gas used.
     pub gas_consumed: u64,
@@ -123,7 +123,7 @@ pub struct Report {
 }
 
 /// How a call ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// Gas, deposit, events and the rest.
     pub report: Report,
@@ -146,7 +146,7 @@ impl Outcome {
 }
 
 /// How an instantiation ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstantiateOutcome {
     /// Gas, deposit, events and the rest.
     pub report: Report,
