@@ -387,6 +387,9 @@ impl Engine {
     /// Checks and stores code, and holds a deposit for it on the owner's account. Code that is
     /// there already stays as it is.
     ///
+    /// What is cheap is checked first: nothing is compiled for an owner who cannot pay the deposit or
+    /// does not want to. The reference, which does not compile, looks at the code first.
+    ///
     /// # Errors
     ///
     /// See [`UploadError`]; nothing is changed then.
@@ -399,16 +402,10 @@ impl Engine {
         determinism: Determinism,
         deposit_limit: Option<u128>,
     ) -> Result<UploadOutcome, UploadError> {
+        wasm::check_size(wasm, self.limits())?;
         let code_hash = crypto::blake2_256(wasm);
-        // Code that could run everywhere is not bound to queries.
-        let determinism = match determinism {
-            Determinism::Relaxed if self.prepare(wasm, Determinism::Enforced).is_ok() => {
-                Determinism::Enforced
-            }
-            other => other,
-        };
-        self.prepare_as(code_hash, wasm, determinism)?;
         if schema::code_info(overlay, &code_hash)?.is_some() {
+            self.prepare_upload(code_hash, wasm, determinism)?;
             return Ok(UploadOutcome {
                 code_hash,
                 deposit: 0,
@@ -423,12 +420,21 @@ impl Engine {
                 limit,
             });
         }
-        ledger::hold(overlay, prices.existential_deposit, &owner, &owner, deposit).map_err(
-            |error| match error {
+        overlay.begin();
+        let prepared = ledger::hold(overlay, prices.existential_deposit, &owner, &owner, deposit)
+            .map_err(|error| match error {
                 LedgerError::Token(_) => UploadError::NotEnoughFunds { needed: deposit },
                 LedgerError::State(error) => error.into(),
-            },
-        )?;
+            })
+            .and_then(|()| Ok(self.prepare_upload(code_hash, wasm, determinism)?));
+        let determinism = match prepared {
+            Ok(determinism) => determinism,
+            Err(error) => {
+                overlay.rollback();
+                return Err(error);
+            }
+        };
+        overlay.commit();
         let info = CodeInfo {
             owner,
             deposit,
@@ -439,6 +445,23 @@ impl Engine {
         schema::set_code_info(overlay, &code_hash, &info);
         schema::set_code(overlay, &code_hash, wasm.to_vec());
         Ok(UploadOutcome { code_hash, deposit })
+    }
+
+    /// Checks and compiles code that is uploaded, and says for what: code that could run everywhere
+    /// is not bound to queries.
+    fn prepare_upload(
+        &self,
+        hash: CodeHash,
+        wasm: &[u8],
+        determinism: Determinism,
+    ) -> Result<Determinism, CodeRejected> {
+        if determinism == Determinism::Relaxed
+            && self.prepare_as(hash, wasm, Determinism::Enforced).is_ok()
+        {
+            return Ok(Determinism::Enforced);
+        }
+        self.prepare_as(hash, wasm, determinism)?;
+        Ok(determinism)
     }
 
     /// Removes code that no contract uses and releases its deposit.

@@ -210,7 +210,7 @@ pub enum CodeRejected {
          remove it, or upload the code as query-only"
     )]
     Float {
-        /// The function, by name if the name section tells.
+        /// The function, by name and with its crate if the name section tells.
         function: String,
         /// Offset into the code.
         offset: usize,

@@ -104,6 +104,7 @@
 //! - In queries and estimates deposits are computed and not collected, so that an account without
 //!   balance can ask anything.
 //! - Debug messages are always recorded.
+//! - An upload that the owner cannot pay is refused before its code is looked at.
 
 mod compiled;
 mod config;

@@ -99,7 +99,7 @@ impl fmt::Display for TrapInfo {
 }
 
 /// What every execution has to say, successful or not.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Gas used.
     pub gas_consumed: u64,
@@ -116,14 +116,14 @@ pub struct Report {
     /// Contracts instantiated, changed and terminated.
     pub lifecycle: Vec<LifecycleEvent>,
     /// Contracts that trapped, in order. A successful execution may have some too, if a caller
-    /// handled the failure.
+    /// handled the failure. Of more than sixteen, the first eight and the last eight.
     pub traps: Vec<TrapInfo>,
     /// By how much the origin could not pay the storage deposit, in words, if that is why it failed.
     pub shortfall: Option<String>,
 }
 
 /// How a call ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// Gas, deposit, events and the rest.
     pub report: Report,
@@ -146,7 +146,7 @@ impl Outcome {
 }
 
 /// How an instantiation ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstantiateOutcome {
     /// Gas, deposit, events and the rest.
     pub report: Report,

@@ -4,8 +4,10 @@
 
 mod common;
 
-use common::{World, contract};
-use phat_engine::{CompiledCodes, Config, Engine, ExecMode};
+use common::{ALICE, BOB, World, contract};
+use phat_engine::{
+    CodeRejected, CompiledCodes, Config, Determinism, Engine, ExecMode, Host, UploadError,
+};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -102,4 +104,59 @@ fn code_kept_under_the_name_of_another_is_not_taken_for_it() {
     shelf.codes.lock().unwrap().insert(other, tea);
     world.engine = engine_of();
     assert_eq!(world.ask(id, []), b"");
+}
+
+#[test]
+fn code_is_compiled_only_for_who_can_and_will_pay_its_deposit() {
+    let shelf = Arc::new(Shelf::default());
+    let mut world = World::with_engine(engine(&shelf, [1; 32]), ExecMode::Transaction);
+    let prices = world.host.prices();
+    let mut upload = |owner, wasm: &[u8], limit| {
+        let (engine, overlay) = (&world.engine, &mut world.overlay);
+        engine.upload(overlay, &prices, owner, wasm, Determinism::Enforced, limit)
+    };
+    let good = wat::parse_str(contract("", "")).unwrap();
+    let bad = b"\0asm\x01\0\0\0";
+    for wasm in [&good[..], bad] {
+        let poor = upload(BOB, wasm, None).unwrap_err();
+        assert!(matches!(poor, UploadError::NotEnoughFunds { .. }), "{poor}");
+        let limited = upload(ALICE, wasm, Some(10)).unwrap_err();
+        assert!(
+            matches!(limited, UploadError::DepositLimit { limit: 10, .. }),
+            "{limited}"
+        );
+    }
+    let large = vec![0; 3 * 1024 * 1024];
+    let refused = upload(BOB, &large, None).unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            UploadError::Rejected(CodeRejected::TooLarge { .. })
+        ),
+        "{refused}"
+    );
+    assert_eq!(*shelf.kept.lock().unwrap(), 0, "nothing was compiled");
+
+    assert!(upload(ALICE, &good, None).is_ok());
+    assert_eq!(*shelf.kept.lock().unwrap(), 1);
+    let again = upload(BOB, &good, Some(0)).unwrap();
+    assert_eq!(again.deposit, 0, "what is there costs nothing");
+    assert_eq!(*shelf.kept.lock().unwrap(), 1);
+}
+
+#[test]
+fn refused_code_costs_no_deposit() {
+    let mut world = World::new();
+    let before = (world.free(&ALICE), world.held(&ALICE));
+    let prices = world.host.prices();
+    let refused = world.engine.upload(
+        &mut world.overlay,
+        &prices,
+        ALICE,
+        b"no code",
+        Determinism::Enforced,
+        None,
+    );
+    assert!(matches!(refused, Err(UploadError::Rejected(_))));
+    assert_eq!((world.free(&ALICE), world.held(&ALICE)), before);
 }

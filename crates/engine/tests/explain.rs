@@ -5,7 +5,7 @@
 mod common;
 
 use common::{ALICE, ED, World, contract};
-use phat_engine::{CallArgs, ExecMode, Outcome};
+use phat_engine::{CallArgs, CodeRejected, ExecMode, Outcome};
 
 fn why(outcome: &Outcome) -> String {
     outcome.report.explain(outcome.result.as_ref().unwrap_err())
@@ -115,4 +115,71 @@ fn clients_read_the_reason_in_the_debug_message() {
     let silent = world.deploy(&contract("", "(nop)"));
     let bytes = world.call(silent, []).encode_exec_result();
     assert!(!String::from_utf8_lossy(&bytes).contains("contract"));
+}
+
+#[test]
+fn what_made_a_call_fail_is_told_however_many_failures_it_handled_before() {
+    let mut world = World::new();
+    let trapping = world.deploy(&contract("", "(unreachable)"));
+    let imports = r#"(import "seal1" "call"
+            (func $call (param i32 i32 i64 i32 i32 i32 i32 i32) (result i32)))
+        (import "seal0" "debug_message" (func $debug (param i32 i32) (result i32)))
+        (data (i32.const 600) "panicked at lib.rs:7: no more tea")"#;
+    let body = "(local $failed i32)
+        (call $load_input)
+        (loop $again
+            (local.set $failed (i32.add (local.get $failed)
+                (call $call (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 700)
+                    (i32.const 0) (i32.const 0) (i32.const -1) (i32.const 0))))
+            (br_if $again (i32.lt_u (local.get $failed) (i32.const 30))))
+        (drop (call $debug (i32.const 600) (i32.const 33)))
+        (unreachable)";
+    let caller = world.deploy(&contract(imports, body));
+    let outcome = world.call(caller, trapping);
+    let traps = &outcome.report.traps;
+    assert_eq!(traps.len(), 16);
+    assert_eq!(traps.first().unwrap().stack, [caller, trapping]);
+    assert_eq!(traps.last().unwrap().stack, [caller]);
+    let why = why(&outcome);
+    assert!(why.starts_with("the contract trapped: "), "{why}");
+    let (first, _) = why.split_once("; before that: ").unwrap();
+    assert!(first.contains("no more tea"), "{why}");
+}
+
+/// Why code with these functions is refused as deterministic.
+fn refusal(functions: &str) -> CodeRejected {
+    let wat = contract(functions, "");
+    World::new().check(&wat).err().unwrap()
+}
+
+#[test]
+fn a_refusal_of_floats_names_the_function_and_its_crate() {
+    for (function, expected) in [
+        (
+            "(func $_ZN4core3num7flt2dec6decode17h0123456789abcdefE (drop (f32.const 1)))",
+            "floating point in `core::num::flt2dec::decode` (crate core) at byte ",
+        ),
+        (
+            "(func $_RNvNtCs1234_9price_lib5quote5round (drop (f64.const 1)))",
+            "floating point in `price_lib::quote::round` (crate price_lib) at byte ",
+        ),
+        // The function's type comes long before its name.
+        (
+            "(func) (func $_RNvCs1234_9price_lib5round (param f64))",
+            "floating point in `price_lib::round` (crate price_lib) at byte ",
+        ),
+        (
+            "(func (result f32) (f32.const 1))",
+            "floating point in function 2 at byte ",
+        ),
+        (
+            "(global f64 (f64.const 1))",
+            "floating point in what the module declares at byte ",
+        ),
+    ] {
+        let refused = refusal(function);
+        assert!(matches!(refused, CodeRejected::Float { .. }), "{refused:?}");
+        let text = refused.to_string();
+        assert!(text.starts_with(expected), "{text}");
+    }
 }

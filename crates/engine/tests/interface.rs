@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use phat_engine::{ContractError, ExecMode, LifecycleEvent, schema};
+use phat_engine::{ContractError, ExecMode, HOST_FUNCTIONS, LifecycleEvent, ValueType, schema};
 
 const GETTER: &str = r#"
     (call $load_input)
@@ -424,4 +424,205 @@ fn results_encode_as_clients_decode_them() {
     let missing = world.call([7; 32], []).encode_exec_result();
     assert!(missing.ends_with(&[1, 3, 4, 6, 0, 0, 0]), "{missing:?}");
     assert_eq!(missing[..4], [0, 0, 0, 0], "no gas was used");
+}
+
+/// Calls `$tested` with the numbers given, and answers what it returns and 65 bytes from 0x1000.
+fn with_result(world: &mut World, import: &str, args: &str) -> [u8; 32] {
+    let body = format!(
+        "(call $load_input)
+        (i32.store (i32.const 0xffc) (call $tested {args}))
+        (call $answer (i32.const 0xffc) (i32.const 69))"
+    );
+    world.deploy(&contract(import, &body))
+}
+
+#[test]
+fn the_key_of_an_ecdsa_signature_is_recovered() {
+    let key = k256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
+    let hash = [5; 32];
+    let (signature, recovery) = key.sign_prehash_recoverable(&hash).unwrap();
+    let signature = [&signature.to_bytes()[..], &[recovery.to_byte()]].concat();
+
+    let mut world = World::new();
+    let import = r#"(import "seal0" "ecdsa_recover"
+        (func $tested (param i32 i32 i32) (result i32)))"#;
+    let args = "(i32.const 0) (i32.const 65) (i32.const 0x1000)";
+    let recovering = with_result(&mut world, import, args);
+    let answer = world.ask(recovering, [&signature[..], &hash].concat());
+    assert_eq!(answer[..4], [0; 4]);
+    assert_eq!(
+        answer[4..37],
+        *key.verifying_key().to_encoded_point(true).as_bytes()
+    );
+    let answer = world.ask(recovering, [&[0; 65][..], &hash].concat());
+    assert_eq!(answer[..4], 11u32.to_le_bytes());
+    assert_eq!(answer[4..], [0; 65], "nothing is written");
+}
+
+#[test]
+fn the_ethereum_address_of_the_key_one_is_the_known_one() {
+    let mut world = World::new();
+    let import = r#"(import "seal0" "ecdsa_to_eth_address"
+        (func $tested (param i32 i32) (result i32)))"#;
+    let args = "(i32.const 0) (i32.const 0x1000)";
+    let asking = with_result(&mut world, import, args);
+    let key = unhex("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798");
+    let answer = world.ask(asking, key);
+    assert_eq!(answer[..4], [0; 4]);
+    assert_eq!(
+        answer[4..24],
+        unhex("7e5f4552091a69125d5dfcb7b8c2659029395bdf")
+    );
+    assert_eq!(world.ask(asking, [9; 33])[..4], 11u32.to_le_bytes());
+}
+
+#[test]
+fn an_sr25519_signature_holds_for_its_message_and_key_only() {
+    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+    use schnorrkel::{ExpansionMode, MiniSecretKey, context};
+    let pair = MiniSecretKey::from_bytes(&[7; 32])
+        .unwrap()
+        .expand_to_keypair(ExpansionMode::Ed25519);
+    let signed = context::signing_context(b"substrate").bytes(b"message");
+    let signed = context::attach_rng(signed, ChaCha20Rng::from_seed([1; 32]));
+    let signature = pair.sign(signed).to_bytes();
+    let key = pair.public.to_bytes();
+
+    let mut world = World::new();
+    let import = r#"(import "seal0" "sr25519_verify"
+        (func $tested (param i32 i32 i32 i32) (result i32)))"#;
+    let args = "(i32.const 0) (i32.const 64) (i32.const 7) (i32.const 96)";
+    let verifying = with_result(&mut world, import, args);
+    let mut verify = |signature: &[u8], key: &[u8], message: &[u8]| {
+        world.ask(verifying, [signature, key, message].concat())[..4].to_vec()
+    };
+    assert_eq!(verify(&signature, &key, b"message"), [0; 4]);
+    for (signature, key, message) in [
+        (&signature, &key, b"massage"),
+        (&signature, &[9; 32], b"message"),
+        (&[9; 64], &key, b"message"),
+    ] {
+        assert_eq!(verify(signature, key, message), 12u32.to_le_bytes());
+    }
+}
+
+#[test]
+fn randomness_is_of_its_subject_and_the_newer_version_tells_the_block() {
+    let mut world = World::new();
+    let body = "(call $load_input)
+        (i32.store (i32.const 0x2000) (i32.const 64))
+        (call $random (i32.const 0) (i32.load (i32.const 0xfff0))
+            (i32.const 0x1000) (i32.const 0x2000))
+        (call $answer (i32.const 0x1000) (i32.load (i32.const 0x2000)))";
+    // What the host of these tests makes of a subject is its length.
+    let block = 77u32.to_le_bytes().to_vec();
+    for (module, name, rest) in [
+        ("seal0", "random", &Vec::new()),
+        ("seal0", "seal_random", &Vec::new()),
+        ("seal1", "random", &block),
+        ("seal1", "seal_random", &block),
+    ] {
+        let import =
+            format!(r#"(import "{module}" "{name}" (func $random (param i32 i32 i32 i32)))"#);
+        let contract = world.deploy(&contract(&import, body));
+        let answer = world.ask(contract, [1; 32]);
+        assert_eq!(answer, [&[32; 32][..], &rest[..]].concat());
+        assert_eq!(world.ask(contract, [])[..32], [0; 32]);
+        let long = world.call(contract, [1; 33]);
+        assert_eq!(error_of(&long), ContractError::RandomSubjectTooLong);
+    }
+}
+
+#[test]
+fn a_locked_code_stays_until_it_is_unlocked() {
+    let mut world = World::new();
+    let imports = r#"
+        (import "seal0" "lock_delegate_dependency" (func $lock (param i32)))
+        (import "seal0" "unlock_delegate_dependency" (func $unlock (param i32)))"#;
+    // Input: whether to lock, the code.
+    let body = "(call $load_input)
+        (if (i32.load8_u (i32.const 0))
+            (then (call $lock (i32.const 1)))
+            (else (call $unlock (i32.const 1))))";
+    let own = world.upload(&contract(imports, body));
+    let depending = world.instantiate(own, Vec::new());
+    let library = world.upload(&contract("", "(nop)"));
+    let deposit = schema::code_info(&world.overlay, &library)
+        .unwrap()
+        .unwrap();
+    let lockup = (deposit.deposit * 30).div_ceil(100);
+    let (total, held) = (world.total(&[ALICE, depending]), world.held(&depending));
+    let order = |world: &mut World, lock: u8, code: [u8; 32]| {
+        world.call(depending, [&[lock][..], &code].concat())
+    };
+    let remove = |world: &mut World| {
+        let engine = world.engine.clone();
+        engine.remove_code(&mut world.overlay, ALICE, library)
+    };
+
+    let locked = order(&mut world, 1, library);
+    assert_eq!(
+        locked.report.storage_deposit,
+        phat_engine::StorageDeposit::Charge(lockup)
+    );
+    assert_eq!(world.held(&depending), held + lockup);
+    assert!(matches!(
+        remove(&mut world),
+        Err(phat_engine::RemoveCodeError::InUse(1))
+    ));
+    for (lock, code, error) in [
+        (1, library, ContractError::DelegateDependencyAlreadyExists),
+        (1, own, ContractError::CannotAddSelfAsDelegateDependency),
+        (1, [9; 32], ContractError::CodeNotFound),
+        (0, own, ContractError::DelegateDependencyNotFound),
+    ] {
+        assert_eq!(error_of(&order(&mut world, lock, code)), error);
+    }
+
+    let unlocked = order(&mut world, 0, library);
+    assert_eq!(
+        unlocked.report.storage_deposit,
+        phat_engine::StorageDeposit::Refund(lockup)
+    );
+    assert_eq!(world.held(&depending), held);
+    assert_eq!(world.total(&[ALICE, depending]), total);
+    remove(&mut world).unwrap();
+}
+
+#[test]
+fn every_function_of_the_table_is_linked_under_all_its_names_and_answers_any_arguments() {
+    let number = |ty: &ValueType| match ty {
+        ValueType::I32 => "i32",
+        ValueType::I64 => "i64",
+    };
+    for function in HOST_FUNCTIONS {
+        for name in [Some(function.name), function.alias].into_iter().flatten() {
+            let parameters: Vec<_> = function.parameters.iter().map(number).collect();
+            let result = function.result.as_ref().map(number).unwrap_or_default();
+            let import = format!(
+                r#"(import "{}" "{name}" (func $tested (param {}) (result {result})))"#,
+                function.module,
+                parameters.join(" "),
+            );
+            let body = |argument: &str| {
+                let arguments: String = parameters
+                    .iter()
+                    .map(|ty| format!("({ty}.const {argument})"))
+                    .collect();
+                let drop = if result.is_empty() { "" } else { "(drop)" };
+                format!("(call $tested {arguments}) {drop}")
+            };
+            // What is empty, what is small and full of zeros, what is outside of the memory.
+            for argument in ["0", "32", "-1"] {
+                let mut world = World::new();
+                let id = world.deploy(&contract(&import, &body(argument)));
+                let cost = world.call(id, []).report.gas_consumed;
+                assert!(
+                    cost >= function.cost.base,
+                    "{}.{name} of {argument} was not called",
+                    function.module
+                );
+            }
+        }
+    }
 }

@@ -12,7 +12,8 @@ use crate::{
     schema::{self, AccountId, CodeHash, Determinism, StorageKey},
 };
 
-/// Traps kept for the report; a contract can catch any number of them.
+/// Traps kept for the report; a contract can catch any number of them. Of more, the first half and
+/// the last are kept: what went wrong first, and what made the execution fail.
 const MAX_TRAPS: usize = 16;
 
 /// The beginning of an event's text. An event can have a megabyte, and its text several, which
@@ -303,7 +304,7 @@ impl Session {
     /// Notes a trap of the frame that runs.
     pub(crate) fn note_trap(&mut self, reason: String) {
         if self.traps.len() >= MAX_TRAPS {
-            return;
+            self.traps.remove(MAX_TRAPS / 2);
         }
         let frame = self.frame();
         let written = self.debug.get(frame.debug_start..).unwrap_or_default();

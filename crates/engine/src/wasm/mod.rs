@@ -128,10 +128,11 @@ impl Rejection {
                 let offset = error.offset();
                 // The validator has one text for everything that floats.
                 if error.message().contains("floating-point") {
-                    return CodeRejected::Float {
-                        function: place(offset).unwrap_or_else(|| "the module's types".into()),
-                        offset,
-                    };
+                    // Types come first, so that it has not seen the function that is to blame.
+                    let function = place(offset)
+                        .or_else(|| names::function_that_takes_floats(wasm))
+                        .unwrap_or_else(|| "what the module declares".into());
+                    return CodeRejected::Float { function, offset };
                 }
                 let reason = match place(offset) {
                     Some(name) => format!("{} (in {name})", error.message()),
@@ -149,18 +150,24 @@ impl From<BinaryReaderError> for Rejection {
     }
 }
 
-/// Checks and rewrites `wasm`.
-pub(crate) fn prepare(
-    wasm: &[u8],
-    determinism: Determinism,
-    limits: &Limits,
-) -> Result<Prepared, CodeRejected> {
+/// Refuses code with too many bytes.
+pub(crate) fn check_size(wasm: &[u8], limits: &Limits) -> Result<(), CodeRejected> {
     if wasm.len() > limits.code_bytes {
         return Err(CodeRejected::TooLarge {
             size: wasm.len(),
             limit: limits.code_bytes,
         });
     }
+    Ok(())
+}
+
+/// Checks and rewrites `wasm`.
+pub(crate) fn prepare(
+    wasm: &[u8],
+    determinism: Determinism,
+    limits: &Limits,
+) -> Result<Prepared, CodeRejected> {
+    check_size(wasm, limits)?;
     let mut module = ModuleParts::default();
     module
         .read(wasm, determinism, limits)

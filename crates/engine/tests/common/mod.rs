@@ -2,6 +2,9 @@
 #![allow(dead_code, reason = "every test binary uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub(crate) mod invariants;
+pub(crate) mod messages;
+
 use std::sync::{Arc, LazyLock, Mutex};
 
 use phat_engine::{

@@ -2,11 +2,12 @@
 //!
 //! Three contracts that do a bit of everything: the first writes, pays and calls the second, which
 //! calls the third, which instantiates a fourth. The first handles the failure of the others, the
-//! second does not.
+//! second does not. And one that enters itself twice and calls every function that changes anything,
+//! told before or after which call of the host to trap.
 
 use std::sync::Arc;
 
-use phat_engine::{Changes, ContractId, Determinism, ExecMode, Outcome};
+use phat_engine::{CallArgs, Changes, ContractId, Determinism, ExecMode, Outcome};
 
 use super::attack::*;
 use crate::common::*;
@@ -182,5 +183,126 @@ fn failing_at_every_step_of_every_contract_leaves_all_or_nothing() {
                 }
             }
         }
+    });
+}
+
+/// Calls of the host that change something, each of which leaves what says how deep it was: at 0x100
+/// stands the depth. The input, at 0, is: how many moments to live, the depth, a code to instantiate,
+/// a code to delegate to.
+const CHANGES: &[&str] = &[
+    "(drop (call $set (i32.const 0x100) (i32.const 4) (i32.const 0) (i32.const 9)))",
+    "(call $event (i32.const 0) (i32.const 0) (i32.const 0x100) (i32.const 4))",
+    // Two values come and go.
+    "(drop (call $set (i32.const 0x110) (i32.const 2) (i32.const 0) (i32.const 30)))",
+    "(drop (call $clear (i32.const 0x110) (i32.const 2)))",
+    "(drop (call $set (i32.const 0x110) (i32.const 3) (i32.const 0) (i32.const 40)))",
+    "(drop (call $take (i32.const 0x110) (i32.const 3) (i32.const 0x1000) (i32.const 0xfff8)))",
+    // An account that has the depth in its name gets money.
+    "(drop (call $transfer (i32.const 0x100) (i32.const 32) (i32.const 0x8080) (i32.const 16)))",
+    "(drop (call $instantiate (i32.const 8) (i64.const 0) (i32.const 0x8080) (i32.const 0)
+        (i32.const 0) (i32.const -1) (i32.const 0) (i32.const -1) (i32.const 0) (i32.const 0x100)
+        (i32.const 4)))",
+    "(drop (call $delegate (i32.const 0) (i32.const 40) (i32.const 0x100) (i32.const 4)
+        (i32.const -1) (i32.const 0)))",
+    "(drop (call $set_code (i32.const 0x8040)))",
+    "(call $lock (i32.const 8))",
+    "(call $unlock (i32.const 8))",
+    // `cache_remove`, of a key of four bytes.
+    "(drop (call $extension (i32.const 9) (i32.const 0xff) (i32.const 5) (i32.const 0x1000)
+        (i32.const 0xfff8)))",
+    "(drop (call $debug (i32.const 0x110) (i32.const 4)))",
+    // Twice it enters itself; only the outermost goes on if that fails.
+    "(if (i32.lt_u (i32.load (i32.const 4)) (i32.const 2)) (then
+        (i32.store (i32.const 4) (i32.add (i32.load (i32.const 4)) (i32.const 1)))
+        (if (call $call (i32.const 8) (i32.const 0x8000) (i64.const 0) (i32.const 0x8090)
+                (i32.const 0) (i32.const 72) (i32.const -1) (i32.const 0))
+            (then (if (i32.load (i32.const 0x100)) (then (unreachable)))))))",
+];
+
+/// Counts the moments that are left, in storage that all of its frames share, and traps at the end.
+const MOMENT: &str = "(call $moment)";
+
+fn dying() -> String {
+    let tools = format!(
+        r#"(import "seal0" "unlock_delegate_dependency" (func $unlock (param i32)))
+        (import "seal0" "get_transient_storage"
+            (func $get_transient (param i32 i32 i32 i32) (result i32)))
+        {TOOLS}
+        (func $moment (local $left i32)
+            (i32.store (i32.const 0xfff4) (i32.const 4))
+            (if (call $get_transient (i32.const 0) (i32.const 0)
+                    (i32.const 0xfff0) (i32.const 0xfff4))
+                (then (local.set $left (i32.load (i32.const 0))))
+                (else (local.set $left (i32.load (i32.const 0xfff0)))))
+            (if (i32.eqz (local.get $left)) (then (unreachable)))
+            (i32.store (i32.const 0xfff0) (i32.sub (local.get $left) (i32.const 1)))
+            (drop (call $set_transient (i32.const 0) (i32.const 0)
+                (i32.const 0xfff0) (i32.const 4))))"#
+    );
+    let steps: String = CHANGES
+        .iter()
+        .map(|step| format!("{MOMENT} {step} {MOMENT}"))
+        .collect();
+    let body = format!(
+        "(i32.store (i32.const 0xfffc) (i32.const 72))
+        (call $input (i32.const 0) (i32.const 0xfffc))
+        (call $self)
+        (i32.store (i32.const 0x8080) (i32.const 3000))
+        (i32.store (i32.const 0xfff8) (i32.const 100))
+        ;; The depth, with the length of a key before it, and the same for keys that go.
+        (i32.store8 (i32.const 0xff) (i32.const 16))
+        (i32.store (i32.const 0x100) (i32.load (i32.const 4)))
+        (i32.store (i32.const 0x110) (i32.const 0x2d2d2d2d))
+        {steps}"
+    );
+    contract(&tools, &body)
+}
+
+#[test]
+fn trapping_at_every_call_of_the_host_leaves_all_of_a_frame_or_nothing() {
+    guarded(|| {
+        let mut world = World::new();
+        let dying = world.deploy(&dying());
+        let made = world.upload(&contract("", "(nop)"));
+        // Writes under the depth and one byte more.
+        let library = world.upload(&contract(
+            r#"(import "seal2" "set_storage" (func $set (param i32 i32 i32 i32) (result i32)))"#,
+            "(call $load_input)
+            (drop (call $set (i32.const 0) (i32.const 5) (i32.const 0) (i32.const 7)))",
+        ));
+        let state = Arc::new(world.overlay.into_changes().unwrap());
+        let mut depths = std::collections::BTreeMap::new();
+        for moments in 0u32.. {
+            let input = [&moments.to_le_bytes()[..], &[0; 4], &made, &library];
+            let args = CallArgs {
+                value: 100 * ED,
+                ..World::args(dying, input.concat())
+            };
+            // Checks that nothing is left of a call that failed, too.
+            let (outcome, changes) = agree(|| TestHost::new(ExecMode::Transaction), &state, &args);
+            let report = &outcome.report;
+            let depth = report.events.len();
+            let left = |kind: u8| {
+                let of_kind = |(key, value): &(&Vec<u8>, &Option<Vec<u8>>)| {
+                    key.first() == Some(&kind) && value.is_some() && !state.contains_key(*key)
+                };
+                changes.iter().filter(of_kind).count()
+            };
+            // New values, and accounts that were paid or made.
+            let (written, accounts) = (left(b's'), left(b'a'));
+            assert_eq!((written, accounts), (2 * depth, 2 * depth), "{moments}");
+            assert_eq!(report.lifecycle.len(), 2 * depth, "{moments}");
+            assert_eq!(report.pink_events.len(), depth, "{moments}");
+            *depths.entry(depth).or_insert(0) += 1;
+            if depth == 3 {
+                break;
+            }
+            assert!(moments < 1000, "it never comes to its end");
+        }
+        // All three frames, the outermost alone, or nothing, each of them at some moments.
+        assert!(
+            depths[&0] > 20 && depths[&1] > 5 && !depths.contains_key(&2),
+            "{depths:?}"
+        );
     });
 }
