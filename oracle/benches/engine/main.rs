@@ -231,7 +231,6 @@ fn transfers() {
 
 /// Queries of a getter on one thread and on two.
 fn threads() {
-    const SPAN: Duration = Duration::from_millis(500);
     let bundle = Bundle::read("flipper");
     let mut running = cluster::Running::new();
     let contract = running.deploy(&bundle.wasm, bundle.input("new", true));
@@ -246,10 +245,20 @@ fn threads() {
         };
         assert_eq!(block_on(running.query(ask)).last(), Some(&1));
     };
+    scaling("queries of the getter, a second", &query);
+    // What two threads can do on this machine at all.
+    scaling("hashes of 32 KiB that share nothing, a second", &|| {
+        std::hint::black_box(sp_io::hashing::blake2_256(&[1; 32 * 1024]));
+    });
+}
+
+/// How much more two threads get done than one.
+fn scaling(title: &str, work: &(impl Fn() + Sync)) {
+    const SPAN: Duration = Duration::from_millis(500);
     let mut turns: Vec<_> = (0..10)
-        .map(|_| (Pace::of(1, SPAN, &query), Pace::of(2, SPAN, &query)))
+        .map(|_| (Pace::of(1, SPAN, work), Pace::of(2, SPAN, work)))
         .collect();
-    println!("queries of the getter, a second");
+    println!("{title}");
     for (what, pace) in [
         ("by the clock", (|pace| pace.clock) as fn(&Pace) -> f64),
         ("of processor time", |pace| pace.processor),

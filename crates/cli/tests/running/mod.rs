@@ -1,4 +1,5 @@
 //! A `phat dev` in a process of its own, for the tests.
+#![allow(dead_code, reason = "every test binary uses a part")]
 
 use codec::Encode;
 use phat_client::{

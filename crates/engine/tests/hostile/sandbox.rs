@@ -200,7 +200,8 @@ fn pointers_and_lengths_beyond_the_memory_are_refused() {
              (call $caller (i32.const 0x1fff0) (i32.const 0))",
             OutOfBounds,
         ),
-        ("(drop (call $is (i32.const 0x1fff0)))", OutOfBounds),
+        ("(drop (call $is (i32.const 0x1fff0)))", DecodingFailed),
+        ("(drop (call $is (i32.const 0x20001)))", OutOfBounds),
         (
             "(drop (call $debug (i32.const 0) (i32.const -1)))",
             OutOfBounds,
