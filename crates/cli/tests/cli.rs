@@ -147,7 +147,7 @@ fn a_file_that_is_no_bundle_is_refused_before_anything_is_sent() {
         said
     };
     assert!(deploy("missing.contract", None).contains("cannot read"));
-    assert!(deploy("code.contract", Some(b"\0asm\x01\0\0\0")).contains("not JSON"));
+    assert!(deploy("broken.contract", Some(b"no bundle")).contains("not JSON"));
     assert!(deploy("code.wasm", Some(b"\0asm\x01\0\0\0")).contains("metadata.json"));
     assert!(deploy("other.json", Some(b"{}")).contains("not a contract bundle"));
     assert!(deploy("old.json", Some(b"{\"V0\": {}}")).contains("not a contract bundle"));
