@@ -8,7 +8,6 @@
 //! in it too, so each stands beside the same without the load.
 
 #[path = "../tests/running/mod.rs"]
-#[allow(dead_code, reason = "the tests use all of it")]
 mod running;
 mod sender;
 

@@ -14,7 +14,6 @@
 //! | commands a second, applied by all workers | transfers a second on the chain alone |
 
 #[path = "../tests/running/mod.rs"]
-#[allow(dead_code, reason = "the tests use all of it")]
 mod running;
 mod sender;
 

@@ -1,6 +1,5 @@
 //! Bad queries to a real worker: each gets a clear error, and the worker goes on serving.
 
-#[allow(dead_code, reason = "other tests use the rest")]
 mod running;
 
 use codec::{Decode, Encode};

@@ -1,12 +1,12 @@
 //! What an execution sees of the world beyond the state.
 
-use crate::{Cluster, limits::MAX_LOGS_PER_BLOCK, settings::Settings};
-use phat_crypto::contexts;
+use crate::{Cluster, contract_key, limits::MAX_LOGS_PER_BLOCK, settings::Settings};
+use phat_crypto::{Keypair, contexts};
 use phat_engine::{
     BoxFuture, ExecMode, Host, HttpAnswers,
     pink::{HttpRequest, HttpRequestError},
 };
-use phat_primitives::{AccountId, BlockNumber, ContractId, Hash, blake2_256};
+use phat_primitives::{AccountId, BlockNumber, ClusterId, ContractId, Hash, blake2_256};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What only queries may use: the worker they run on. Nothing of it can reach the state.
@@ -83,7 +83,9 @@ pub enum LogEntry {
 
 /// The world as one execution sees it.
 pub(crate) struct ClusterHost {
-    pub(crate) cluster: Cluster,
+    pub(crate) id: ClusterId,
+    /// The cluster's root key.
+    pub(crate) root: Keypair,
     pub(crate) settings: Settings,
     pub(crate) mode: ExecMode,
     pub(crate) block: BlockNumber,
@@ -104,7 +106,8 @@ impl ClusterHost {
         now_ms: u64,
     ) -> Self {
         Self {
-            cluster: cluster.clone(),
+            id: cluster.id,
+            root: cluster.root.clone(),
             settings: settings.clone(),
             mode: ExecMode::Transaction,
             block,
@@ -151,7 +154,7 @@ impl Host for ClusterHost {
     }
 
     fn cluster_id(&self) -> [u8; 32] {
-        self.cluster.id.0
+        self.id.0
     }
 
     fn system_contract(&self) -> Option<[u8; 32]> {
@@ -165,7 +168,7 @@ impl Host for ClusterHost {
     }
 
     fn derive_secret(&self, contract: &[u8; 32], salt: &[u8]) -> Option<[u8; 64]> {
-        let contract_key = self.cluster.contract_key(&Hash::from(*contract));
+        let contract_key = contract_key(&self.root, &Hash::from(*contract));
         let seed = contract_key.derive_secret(contexts::CONTRACT_DERIVED, salt);
         let secret = schnorrkel::MiniSecretKey::from_bytes(&*seed).ok()?;
         Some(secret.expand(schnorrkel::ExpansionMode::Ed25519).to_bytes())
@@ -178,7 +181,7 @@ impl Host for ClusterHost {
     }
 
     fn random_seed(&self, subject: &[u8]) -> [u8; 32] {
-        let mut seed = self.cluster.id.0.to_vec();
+        let mut seed = self.id.0.to_vec();
         seed.extend_from_slice(&self.block.to_le_bytes());
         seed.extend_from_slice(&self.now_ms.to_le_bytes());
         seed.extend_from_slice(subject);

@@ -69,6 +69,10 @@ impl Cluster {
 
     /// The key of a contract: commands are encrypted to it.
     pub fn contract_key(&self, contract: &ContractId) -> Keypair {
-        self.root.derive(contexts::CONTRACT_KEY, &contract.0)
+        contract_key(&self.root, contract)
     }
+}
+
+fn contract_key(root: &Keypair, contract: &ContractId) -> Keypair {
+    root.derive(contexts::CONTRACT_KEY, &contract.0)
 }

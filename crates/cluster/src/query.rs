@@ -82,7 +82,8 @@ impl Cluster {
         };
         let prices = settings.prices;
         let host = Arc::new(ClusterHost {
-            cluster: self.clone(),
+            id: self.id,
+            root: self.root.clone(),
             settings,
             mode,
             block,

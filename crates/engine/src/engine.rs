@@ -90,11 +90,17 @@ pub struct UploadOutcome {
 /// Runs contracts. Cheap to clone; clones share compiled codes and instances.
 #[derive(Clone)]
 pub struct Engine {
+    // One counter, since every call of every thread changes it.
     inner: Arc<Inner>,
-    shelf: Option<Shelf>,
 }
 
 struct Inner {
+    shared: Arc<Shared>,
+    shelf: Option<Shelf>,
+}
+
+/// What an engine shares with the same that keeps its codes.
+struct Shared {
     config: Config,
     wasmtime: wasmtime::Engine,
     linker: Linker<Guest>,
@@ -238,14 +244,17 @@ impl Engine {
         let wasmtime = wasmtime::Engine::new(&wasmtime_config(&config)).map_err(fault)?;
         let mut linker = Linker::new(&wasmtime);
         interface::link(&mut linker).map_err(fault)?;
+        let shared = Arc::new(Shared {
+            config,
+            wasmtime,
+            linker,
+            codes: Mutex::default(),
+        });
         Ok(Self {
             inner: Arc::new(Inner {
-                config,
-                wasmtime,
-                linker,
-                codes: Mutex::default(),
+                shared,
+                shelf: None,
             }),
-            shelf: None,
         })
     }
 
@@ -254,23 +263,25 @@ impl Engine {
     #[must_use]
     pub fn keeping(&self, codes: Arc<dyn CompiledCodes>, key: [u8; 32]) -> Self {
         Self {
-            inner: self.inner.clone(),
-            shelf: Some(Shelf { codes, key }),
+            inner: Arc::new(Inner {
+                shared: self.inner.shared.clone(),
+                shelf: Some(Shelf { codes, key }),
+            }),
         }
     }
 
     /// The bounds contracts live in.
     pub fn limits(&self) -> &Limits {
-        &self.inner.config.limits
+        &self.inner.shared.config.limits
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
-        &self.inner.wasmtime
+        &self.inner.shared.wasmtime
     }
 
     /// Fuel after which a contract that only computes yields.
     pub(crate) fn yield_fuel(&self) -> u64 {
-        (self.inner.config.yield_gas / GAS_PER_FUEL).max(1)
+        (self.inner.shared.config.yield_gas / GAS_PER_FUEL).max(1)
     }
 
     /// Checks and compiles code, and keeps it compiled. Takes about a second per megabyte.
@@ -301,7 +312,7 @@ impl Engine {
             Some(code) => code,
             None => {
                 let (module, returns) = self.compile(wasm, determinism)?;
-                if let Some(shelf) = &self.shelf {
+                if let Some(shelf) = &self.inner.shelf {
                     let compiled = Compiled {
                         deploy_returns: returns.0,
                         call_returns: returns.1,
@@ -313,7 +324,7 @@ impl Engine {
             }
         };
         let code = Arc::new(code);
-        let capacity = self.inner.config.cached_codes;
+        let capacity = self.inner.shared.config.cached_codes;
         self.codes().insert(key, code.clone(), capacity);
         Ok(code)
     }
@@ -321,6 +332,7 @@ impl Engine {
     fn codes(&self) -> std::sync::MutexGuard<'_, CodeCache> {
         // A cache is whole after every one of its operations, so a panic elsewhere spoils nothing.
         self.inner
+            .shared
             .codes
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -328,11 +340,12 @@ impl Engine {
 
     /// Compiled code from the shelf. Whatever is wrong with it, there is none then.
     fn take_down(&self, hash: &CodeHash, determinism: Determinism) -> Option<Code> {
-        let compiled = self.shelf.as_ref()?.load(hash, determinism)?;
+        let compiled = self.inner.shelf.as_ref()?.load(hash, determinism)?;
         #[expect(unsafe_code, reason = "wasmtime cannot know where the bytes come from")]
         // SAFETY: the tag shows that the owner of the key, this worker, made the bytes with
         // `Module::serialize`. Wasmtime itself checks that they are of its version and settings.
-        let module = unsafe { Module::deserialize(&self.inner.wasmtime, &compiled.module) }.ok()?;
+        let module =
+            unsafe { Module::deserialize(&self.inner.shared.wasmtime, &compiled.module) }.ok()?;
         let returns = (compiled.deploy_returns, compiled.call_returns);
         self.link(&module, returns).ok()
     }
@@ -344,7 +357,8 @@ impl Engine {
         determinism: Determinism,
     ) -> Result<(Module, (bool, bool)), CodeRejected> {
         let prepared = wasm::prepare(wasm, determinism, self.limits())?;
-        let module = Module::from_binary(&self.inner.wasmtime, &prepared.wasm).map_err(refused)?;
+        let module =
+            Module::from_binary(&self.inner.shared.wasmtime, &prepared.wasm).map_err(refused)?;
         Ok((module, (prepared.deploy_returns, prepared.call_returns)))
     }
 
@@ -365,7 +379,12 @@ impl Engine {
             stack: export(wasm::STACK)?,
             deploy_returns,
             call_returns,
-            pre: self.inner.linker.instantiate_pre(module).map_err(refused)?,
+            pre: self
+                .inner
+                .shared
+                .linker
+                .instantiate_pre(module)
+                .map_err(refused)?,
         })
     }
 

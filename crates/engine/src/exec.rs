@@ -164,12 +164,12 @@ async fn execute(
     code: &Code,
     input: Vec<u8>,
 ) -> (Box<Session>, Result<ExecReturn, Failure>) {
-    let engine = session.engine.clone();
     let entry = session.frame().entry;
+    let yield_fuel = session.engine.yield_fuel();
     let mut store = Store::new(
-        engine.wasmtime(),
+        session.engine.wasmtime(),
         Guest {
-            session: Some(session),
+            session: None,
             input: Some(input),
             memory: None,
             stack: None,
@@ -177,8 +177,9 @@ async fn execute(
             exit: None,
         },
     );
+    store.data_mut().return_session(session);
     store.limiter(|guest| guest);
-    let result = call(&mut store, code, entry, engine.yield_fuel()).await;
+    let result = call(&mut store, code, entry, yield_fuel).await;
     let left = store.get_fuel().unwrap_or(0);
     let stack = store
         .data()

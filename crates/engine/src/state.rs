@@ -65,37 +65,42 @@ fn undo_cost(key: &[u8], value: Option<&Vec<u8>>) -> usize {
 ///
 /// A checkpoint is a position in an undo log, so reading costs the same however deep calls nest.
 pub struct Overlay {
-    base: Arc<dyn State>,
+    /// `None` in what an execution has left behind.
+    base: Option<Arc<dyn State>>,
     changes: Changes,
     /// The previous entry of `changes` for every write since the first open checkpoint.
     undo: Vec<Undo>,
     /// Bytes that `undo` and the writes in it take.
     undo_bytes: usize,
     checkpoints: Vec<usize>,
-    lost: bool,
 }
 
 impl Overlay {
     /// An overlay without writes.
     pub fn new(base: Arc<dyn State>) -> Self {
+        Self::over(Some(base))
+    }
+
+    fn over(base: Option<Arc<dyn State>>) -> Self {
         Self {
             base,
             changes: Changes::new(),
             undo: Vec::new(),
             undo_bytes: 0,
             checkpoints: Vec::new(),
-            lost: false,
         }
+    }
+
+    fn base(&self) -> Result<&dyn State, StateError> {
+        self.base.as_deref().ok_or(StateError::Lost)
     }
 
     /// The value at `key` as the execution sees it.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
-        if self.lost {
-            return Err(StateError::Lost);
-        }
+        let base = self.base()?;
         match self.changes.get(key) {
             Some(value) => Ok(value.clone()),
-            None => self.base.get(key),
+            None => base.get(key),
         }
     }
 
@@ -158,14 +163,11 @@ impl Overlay {
         prefix: &[u8],
         limit: usize,
     ) -> Result<Vec<Vec<u8>>, StateError> {
-        if self.lost {
-            return Err(StateError::Lost);
-        }
+        let base = self.base()?;
         let removed = with_prefix(&self.changes, prefix)
             .filter(|(_, value)| value.is_none())
             .count();
-        let mut keys: Vec<_> = self
-            .base
+        let mut keys: Vec<_> = base
             .keys_with_prefix(prefix, limit.saturating_add(removed))?
             .into_iter()
             .filter(|key| !self.changes.contains_key(key))
@@ -182,20 +184,14 @@ impl Overlay {
 
     /// The writes, sorted by key. Fails if a cancelled call took them.
     pub fn into_changes(self) -> Result<Changes, StateError> {
-        if self.lost {
-            return Err(StateError::Lost);
-        }
+        self.base()?;
         Ok(self.changes)
     }
 
     /// Moves the overlay into an execution. What stays behind refuses to be used until
     /// [`Overlay::give_back`].
     pub(crate) fn lend(&mut self) -> Self {
-        let left_behind = Self {
-            lost: true,
-            ..Self::new(self.base.clone())
-        };
-        std::mem::replace(self, left_behind)
+        std::mem::replace(self, Self::over(None))
     }
 
     pub(crate) fn give_back(&mut self, overlay: Self) {

@@ -1,13 +1,13 @@
 //! A cluster as a worker runs it, with its state in memory.
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use codec::Encode;
 use futures::executor::block_on;
 use phat_cluster::{Accumulator, Applied, Ask, Block, Cluster, Surroundings};
 use phat_crypto::Keypair;
 use phat_engine::{
-    BoxFuture, Changes, HttpAnswers, State, StateError,
+    BoxFuture, Changes, HttpAnswers,
     pink::{HttpRequest, HttpRequestError},
 };
 use phat_oracle::{ALICE, Bundle, GAS, UNIT, engine};
@@ -22,24 +22,10 @@ use phat_primitives::{
 /// A cluster, its state, and the root of that.
 pub(crate) struct Running {
     cluster: Cluster,
-    state: Arc<Records>,
+    state: Arc<Changes>,
     accumulator: Accumulator,
     block: u32,
     next: u64,
-}
-
-/// State that can be read while it is shared.
-#[derive(Default)]
-struct Records(RwLock<Changes>);
-
-impl State for Records {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
-        State::get(&*self.0.read().unwrap(), key)
-    }
-
-    fn keys_with_prefix(&self, prefix: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, StateError> {
-        self.0.read().unwrap().keys_with_prefix(prefix, limit)
-    }
 }
 
 impl Running {
@@ -89,14 +75,14 @@ impl Running {
         let state = self.state.clone();
         let applied = block_on(self.cluster.apply(state, &self.accumulator, block));
         let mut applied = applied.unwrap();
-        let mut records = self.state.0.write().unwrap();
+        // Nobody reads it now, so this copies nothing.
+        let records = Arc::make_mut(&mut self.state);
         for (key, value) in std::mem::take(&mut applied.changes) {
             match value {
                 Some(_) => records.insert(key, value),
                 None => records.remove(&key),
             };
         }
-        drop(records);
         self.accumulator = applied.accumulator.clone();
         applied
     }

@@ -218,13 +218,15 @@ impl<'a> ModuleParts<'a> {
                 let (parameters, results) = ty
                     .map(|ty| (ty.params().len() as u32, ty.results().to_vec()))
                     .unwrap_or_default();
-                let result_type = self.block_type(&results);
+                let signature = stack::Signature {
+                    parameters,
+                    results: self.block_type(&results),
+                };
                 let new = stack::instrument(
                     function,
                     &body,
                     wasm,
-                    parameters,
-                    &result_type,
+                    &signature,
                     self.global_count,
                     &mut unrolling,
                     limits,

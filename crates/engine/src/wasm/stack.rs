@@ -75,13 +75,20 @@ impl Compilation {
     }
 }
 
-/// Validates one function and returns its new body. `result_type` is the block type of its results.
+/// What a function takes and gives.
+pub(super) struct Signature {
+    /// Number of parameters.
+    pub(super) parameters: u32,
+    /// The encoded block type of its results.
+    pub(super) results: Vec<u8>,
+}
+
+/// Validates one function and returns its new body. Repeating loops takes from `unrolling`.
 pub(super) fn instrument(
     function: FuncToValidate<ValidatorResources>,
     body: &FunctionBody<'_>,
     wasm: &[u8],
-    parameters: u32,
-    result_type: &[u8],
+    signature: &Signature,
     stack_global: u32,
     unrolling: &mut usize,
     limits: &Limits,
@@ -149,7 +156,7 @@ pub(super) fn instrument(
     // A compiled function keeps a value in a stack slot of eight bytes at most: its locals, its
     // operands, and results it keeps for later. Half of the operators yield one worth keeping.
     let cost = STACK_UNITS_PER_FRAME
-        .saturating_add(parameters)
+        .saturating_add(signature.parameters)
         .saturating_add(validator.len_locals())
         .saturating_add(highest)
         .saturating_add(count / 2);
@@ -182,7 +189,7 @@ pub(super) fn instrument(
     }
     const BLOCK: u8 = 0x02;
     new.push(BLOCK);
-    new.extend_from_slice(result_type);
+    new.extend_from_slice(&signature.results);
     body.write(Returns::Branch, &mut new);
     for instruction in [
         Instruction::GlobalGet(stack_global),
