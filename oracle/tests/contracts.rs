@@ -21,6 +21,9 @@ struct Part {
     only: Option<&'static str>,
 }
 
+/// A million, as a `u128`.
+const SUPPLY: &[u8] = &[64, 66, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
 const BUNDLES: &[Part] = &[
     part("flipper3", ("new", &[1])),
     part("flipper", ("new", &[1])),
@@ -36,6 +39,13 @@ const BUNDLES: &[Part] = &[
             &[64, 66, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12],
         ),
     ),
+    part("token4", ("new", SUPPLY)),
+    part("brush3", ("new", SUPPLY)),
+    part("brush4", ("new", SUPPLY)),
+    Part {
+        only: Some("allocate"),
+        ..part("pink04", ("new", &[]))
+    },
     Part {
         only: Some("is_in_transaction"),
         ..part("pinky", ("new", &[]))
