@@ -2,7 +2,7 @@
 //! the description of its interface. The description alone (`metadata.json`) is read as well, and
 //! becomes a bundle [with its code](with_code).
 //!
-//! Understood are the formats of ink! 3 (versions 0 to 3, see [`ink3`]), ink! 4 (version `"4"`) and
+//! Understood are the formats of ink! 3 (versions 0 to 3, see `ink3`), ink! 4 (version `"4"`) and
 //! ink! 5 (version `5`).
 
 mod ink3;

@@ -509,7 +509,7 @@ impl Engine {
     /// Calls a contract. Its changes are in `overlay` afterwards unless it failed or reverted.
     ///
     /// The future yields now and then and may be dropped; the overlay is lost then and refuses to be
-    /// used ([`StateError::Lost`](crate::StateError::Lost)).
+    /// used ([`StateError::Lost`]).
     ///
     /// # Errors
     ///
