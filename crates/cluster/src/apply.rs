@@ -217,7 +217,8 @@ impl Cluster {
             ClusterMessage::Created(_)
             | ClusterMessage::WorkerAdded(_)
             | ClusterMessage::WorkerRemoved(_)
-            | ClusterMessage::KeyDelivered(_) => return Ok(()),
+            | ClusterMessage::KeyDelivered(_)
+            | ClusterMessage::TransportRotated(_) => return Ok(()),
             ClusterMessage::Deposit { account, amount } => {
                 ledger::mint(overlay, &account.0, amount)?;
                 return Ok(());

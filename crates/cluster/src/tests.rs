@@ -179,6 +179,7 @@ fn genesis() -> ClusterMessage {
         system_code,
         system_contract,
         workers: Vec::new(),
+        generation: 0,
     }))
 }
 

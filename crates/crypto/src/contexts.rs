@@ -35,6 +35,11 @@ contexts! {
     CONTRACT_READY = "phat/contract-ready";
     /// Signed by a development root: software evidence for a worker.
     EVIDENCE = "phat/evidence";
+    /// Derives a generation of the network's master key from the key of the gatekeeper that makes it;
+    /// the data is the chain's genesis hash and the generation.
+    MASTER_KEY = "phat/master-key";
+    /// Seals a master key to another gatekeeper for transport; the data is the generation.
+    MASTER_KEY_TRANSPORT = "phat/master-key-transport";
     /// Derives a cluster's root key from the network's master key; the data is the cluster's id.
     CLUSTER_KEY = "phat/cluster-key";
     /// Derives a contract's key from its cluster's root key; the data is the contract's id.
@@ -47,6 +52,19 @@ contexts! {
     COMPILED_CODE = "phat/compiled-code";
     /// Seals a cluster's key to one worker for transport; the data is the cluster's id.
     CLUSTER_KEY_TRANSPORT = "phat/cluster-key-transport";
+    /// Derives the end of a chain of transport keys from the network's master key; the data is the
+    /// cluster's id and the first epoch of the chain.
+    TRANSPORT_CHAIN = "phat/transport-chain";
+    /// Derives the transport secret of an epoch from that of the next.
+    TRANSPORT_STEP = "phat/transport-step";
+    /// Derives the key that clients encrypt to from the transport secret of an epoch.
+    TRANSPORT_KEY = "phat/transport-key";
+    /// Seals a transport secret to one worker for transport; the data is the cluster's id and the
+    /// epoch.
+    TRANSPORT_SECRET_TRANSPORT = "phat/transport-secret-transport";
+    /// Derives the key of a snapshot from the transport secret of an epoch; the data is the cluster's
+    /// id and the state root.
+    SNAPSHOT_KEY = "phat/snapshot-key";
 }
 
 /// What is signed for a message in a context: `context ‖ 0x00 ‖ message`. No context contains a

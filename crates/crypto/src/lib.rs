@@ -10,6 +10,7 @@
 //! | [`contexts`] | everything that Phat's own keys sign or derive is tied to one of these |
 //! | [`keys`] | sr25519 keys: signing, key agreement, derivation |
 //! | [`envelope`] | AES-256-GCM between two keys, and sealed keys |
+//! | [`transport`] | the rotating key of a cluster |
 //! | [`certificate`] | who has signed a query |
 //!
 //! ```
@@ -30,8 +31,10 @@ pub mod certificate;
 pub mod contexts;
 pub mod envelope;
 pub mod keys;
+pub mod transport;
 
 pub use contexts::{Context, signing_payload};
 pub use keys::{BadPublicKey, Keypair, SharedKey, verify, verify_raw};
 pub use rand_core;
+pub use transport::TransportSecret;
 pub use zeroize::Zeroizing;

@@ -29,6 +29,17 @@ pub const MAX_REPORT_PAYLOADS: u32 = 32;
 /// Withdrawals of one cluster that wait for the workers' reports. Each is kept on the chain until
 /// it is decided.
 pub const MAX_PENDING_WITHDRAWALS: u32 = 128;
+/// Workers that hold the master keys: enough to survive any accident, few enough to be watched.
+pub const MAX_GATEKEEPERS: u32 = 16;
+/// Generations of the master key: all of them travel in one report, and every gatekeeper keeps all of
+/// them, since clusters of every generation live on.
+pub const MAX_MASTER_GENERATIONS: u32 = 64;
+/// Epochs of one chain of transport keys. The first key of a chain is this many derivations away from
+/// its seed: some milliseconds.
+pub const EPOCHS_PER_CHAIN: u32 = 4_096;
+/// Chains of transport keys that a worker is sent: all keys of a cluster for a quarter of a million
+/// departures. What was encrypted to older ones is in the state by then.
+pub const MAX_TRANSPORT_CHAINS: u32 = 64;
 /// Bytes of attestation evidence: an SGX or TDX quote with its collateral has about 20 KiB.
 pub const MAX_EVIDENCE_LEN: u32 = 64 * 1024;
 /// Blocks for which evidence stays good after the block it names. Old enough to survive a slow

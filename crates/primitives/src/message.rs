@@ -38,10 +38,33 @@ impl Outbound {
 /// One ordered message.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub enum Message {
-    /// This worker is a gatekeeper from now on. The first one makes the master key.
+    /// This worker is a gatekeeper from now on. Another one sends it the master keys, unless it is
+    /// the first, which is asked to make one.
     GatekeeperAdded(WorkerId),
     /// Something that concerns one cluster.
     Cluster(ClusterId, ClusterMessage),
+    /// This worker is no gatekeeper any more, and forgets the master keys.
+    #[codec(index = 20)]
+    GatekeeperRemoved(WorkerId),
+    /// A gatekeeper is to make the master key of a new generation.
+    #[codec(index = 21)]
+    MasterKeyWanted {
+        /// Generations count from 0.
+        generation: u32,
+        /// Who makes it.
+        maker: WorkerId,
+    },
+    /// The master key of a generation has been made; the other gatekeepers need it.
+    #[codec(index = 22)]
+    MasterKeyMade {
+        /// Which one.
+        generation: u32,
+        /// Its public key.
+        public: [u8; 32],
+    },
+    /// All master keys, for one gatekeeper only.
+    #[codec(index = 23)]
+    MasterKeysDelivered(MasterKeys),
 }
 
 /// A message that concerns one cluster.
@@ -53,7 +76,7 @@ pub enum ClusterMessage {
     WorkerAdded(WorkerId),
     /// A worker leaves the cluster.
     WorkerRemoved(WorkerId),
-    /// The cluster's key, for one worker only.
+    /// The cluster's keys, for one worker only.
     KeyDelivered(KeyDelivery),
     /// Adds code to the cluster.
     Upload {
@@ -90,6 +113,9 @@ pub enum ClusterMessage {
         /// How much.
         amount: Balance,
     },
+    /// The cluster has a new transport key; a gatekeeper sends it to all its workers.
+    #[codec(index = 20)]
+    TransportRotated(TransportEpoch),
 }
 
 /// What a cluster starts with.
@@ -105,6 +131,8 @@ pub struct ClusterGenesis {
     pub system_contract: ContractId,
     /// Workers assigned from the beginning.
     pub workers: Vec<WorkerId>,
+    /// Generation of the master key that the cluster's root key is derived from, for life.
+    pub generation: u32,
 }
 
 /// Prices in force in a cluster.
@@ -131,15 +159,81 @@ pub struct Prices {
     pub treasury: AccountId,
 }
 
-/// The cluster's key, encrypted to one worker by a gatekeeper.
+/// Which transport key of a cluster is in force. A cluster's first one is the default.
+///
+/// Epochs are numbered without a gap. Those from `first` on form a chain in which each key gives the
+/// earlier ones and none of the later ones; a chain is derived from one generation of the master key.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Default,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    codec::MaxEncodedLen,
+)]
+pub struct TransportEpoch {
+    /// Generation of the master key that the chain comes from.
+    pub generation: u32,
+    /// First epoch of the chain.
+    pub first: u32,
+    /// The epoch in force.
+    pub epoch: u32,
+}
+
+impl TransportEpoch {
+    /// What comes next: in the same chain as long as it lasts and the generation stays.
+    pub fn next(self, generation: u32) -> Self {
+        let epoch = self.epoch.saturating_add(1);
+        let goes_on = generation == self.generation
+            && epoch.saturating_sub(self.first) < crate::limits::EPOCHS_PER_CHAIN;
+        Self {
+            generation,
+            first: if goes_on { self.first } else { epoch },
+            epoch,
+        }
+    }
+}
+
+/// A cluster's keys, encrypted to one worker by a gatekeeper.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct KeyDelivery {
     /// For whom.
     pub worker: WorkerId,
-    /// Public key of the cluster: the worker checks what it decrypts against it.
+    /// Public half of the cluster's root key: the worker checks what it decrypts against it.
     pub public: [u8; 32],
-    /// The secret key.
+    /// The root key.
     pub secret: SealedKey,
+    /// The transport keys: of each chain the last one, the one in force at the end. At most
+    /// [`crate::limits::MAX_TRANSPORT_CHAINS`].
+    pub transport: Vec<TransportDelivery>,
+}
+
+/// A transport key of a cluster, encrypted to one worker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct TransportDelivery {
+    /// First epoch of its chain.
+    pub first: u32,
+    /// Its epoch.
+    pub epoch: u32,
+    /// Public half of the key that clients encrypt to in this epoch.
+    pub public: [u8; 32],
+    /// The secret that this key and all earlier ones of the chain are made from.
+    pub secret: SealedKey,
+}
+
+/// The network's master keys, encrypted to one gatekeeper by another.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct MasterKeys {
+    /// For whom.
+    pub worker: WorkerId,
+    /// The key of each generation from 0 on; at most
+    /// [`crate::limits::MAX_MASTER_GENERATIONS`].
+    pub keys: Vec<SealedKey>,
 }
 
 /// A 32-byte secret encrypted to an sr25519 public key. Of fixed size, so that it can stand in
@@ -228,6 +322,21 @@ mod tests {
         for other in [later, renumbered, longer] {
             assert_ne!(base.hash(), other.hash());
         }
+    }
+
+    #[test]
+    fn epochs_go_on_in_their_chain_until_it_ends_or_the_master_key_changes() {
+        let first = TransportEpoch::default();
+        let second = first.next(0);
+        assert_eq!((second.first, second.epoch), (0, 1));
+        let moved = second.next(1);
+        assert_eq!((moved.generation, moved.first, moved.epoch), (1, 2, 2));
+        let last = TransportEpoch {
+            epoch: crate::limits::EPOCHS_PER_CHAIN - 1,
+            ..first
+        };
+        let after = last.next(0);
+        assert_eq!((after.first, after.epoch), (last.epoch + 1, last.epoch + 1));
     }
 
     #[test]

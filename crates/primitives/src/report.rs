@@ -2,7 +2,8 @@
 //! chain accepts each exactly once and nobody has to pay a fee for it.
 
 use crate::{
-    Balance, BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId, message::SealedKey,
+    Balance, BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId,
+    message::{KeyDelivery, MasterKeys},
 };
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode};
@@ -35,22 +36,23 @@ pub struct Report {
 pub enum Payload {
     /// The worker is alive and holds this state of its cluster.
     Heartbeat(Heartbeat),
-    /// From a gatekeeper: the network's master key has this public key.
+    /// From the gatekeeper that was asked to make it: the master key of a generation.
     MasterKey {
+        /// Which one.
+        generation: u32,
         /// sr25519 public key.
         public: [u8; 32],
     },
-    /// From a gatekeeper: a cluster's key for one of its workers.
+    /// From a gatekeeper: a cluster's keys for one of its workers.
     ClusterKey {
         /// The cluster.
         cluster: ClusterId,
-        /// sr25519 public key of the cluster.
-        public: [u8; 32],
-        /// The worker the secret is encrypted to.
-        worker: WorkerId,
-        /// The secret.
-        secret: SealedKey,
+        /// The keys.
+        delivery: KeyDelivery,
     },
+    /// From a gatekeeper: the master keys for another one.
+    #[codec(index = 20)]
+    MasterKeys(MasterKeys),
 }
 
 /// A worker is alive and holds this state.

@@ -7,6 +7,7 @@ use crate::seal::{Keys, NoRandomness};
 use crate::snapshot::after;
 use redb::{ReadableTable, Table};
 use std::sync::{Arc, PoisonError};
+use zeroize::Zeroizing;
 
 /// Why a batch was not committed. The store is as it was before; only after
 /// [`CommitError::Storage`] does the next opening show whether the batch is in it.
@@ -37,7 +38,8 @@ enum Change {
         space: Space,
         group: Vec<u8>,
         key: Vec<u8>,
-        value: Vec<u8>,
+        /// Erased when it has been written: it may be a secret.
+        value: Zeroizing<Vec<u8>>,
     },
     Delete {
         space: Space,
@@ -74,7 +76,7 @@ impl Batch {
             space,
             group: group.to_vec(),
             key: key.to_vec(),
-            value: value.into(),
+            value: Zeroizing::new(value.into()),
         });
     }
 

@@ -22,6 +22,7 @@ use chacha20poly1305::aead::rand_core::RngCore;
 use chacha20poly1305::aead::{AeadInPlace, OsRng};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use codec::{DecodeAll, Encode};
+use zeroize::Zeroizing;
 
 const SPACE_LEN: usize = 8;
 const PART_LEN: usize = 16;
@@ -100,12 +101,12 @@ impl Keys {
         key: &[u8],
         value: &[u8],
     ) -> Result<Vec<u8>, NoRandomness> {
-        self.seal(name, &(space, group, key, value).encode())
+        self.seal(name, &Zeroizing::new((space, group, key, value).encode()))
     }
 
     /// Opens the record that is stored under `name`.
     pub(crate) fn open_record(&self, name: &[u8], sealed: &[u8]) -> Result<Record, NotAuthentic> {
-        let plain = self.open(name, sealed)?;
+        let plain = Zeroizing::new(self.open(name, sealed)?);
         // That the content belongs to this name follows from the associated data.
         Record::decode_all(&mut &plain[..]).map_err(|_| NotAuthentic)
     }

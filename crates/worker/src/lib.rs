@@ -29,6 +29,7 @@ pub mod worker;
 mod cache;
 mod chain;
 mod compiled;
+mod keys;
 mod logs;
 mod records;
 mod reporter;

@@ -11,11 +11,12 @@
 use crate::{
     chain::{BLOCKS_PER_REQUEST, Chain, ChainError},
     compiled,
-    records::{self, ClusterState, Membership, Position, RecordError},
+    keys::{self, Keyring},
+    records::{self, ClusterState, Membership, Position, RecordError, Secret},
 };
 use codec::Encode;
 use phat_cluster::{Accumulator, ApplyError, Block, Cluster, LogRecord};
-use phat_crypto::{Keypair, contexts, envelope, rand_core::OsRng};
+use phat_crypto::{Keypair, contexts, rand_core::OsRng};
 use phat_engine::{Engine, ExecutionFault, State, StateError, pink::PinkEvent, schema};
 use phat_follower::{Batch, BlockError, FinalBlock, FollowError, Follower, Head, verify_old};
 use phat_primitives::{
@@ -91,6 +92,8 @@ pub struct View {
     pub now_ms: u64,
     /// Number of the first message after that block.
     pub next_message: MessageNumber,
+    /// Whether the chain has had no newer block since the worker was started.
+    pub caught_up: bool,
     /// The cluster that the worker is in.
     pub member: Option<MemberView>,
     pub(crate) snapshot: Snapshot,
@@ -126,11 +129,14 @@ impl View {
         done.min(self.position).saturating_add(1)
     }
 
-    /// Whether the state of the cluster is that of the last block followed.
+    /// Whether the state of the cluster is that of the last block followed, and that was the chain's
+    /// last one at some time since the worker was started.
     pub fn is_current(&self) -> bool {
-        self.member
-            .as_ref()
-            .is_some_and(|member| member.applied == self.head.number)
+        self.caught_up
+            && self
+                .member
+                .as_ref()
+                .is_some_and(|member| member.applied == self.head.number)
     }
 }
 
@@ -210,9 +216,11 @@ pub struct Node {
     follower: Follower,
     position: Position,
     member: Option<Member>,
-    /// The network's master key, if this worker is the gatekeeper.
-    master: Option<Keypair>,
+    keys: Keyring,
     outbox_counter: u64,
+    /// Whether the chain has had no newer block since the worker was started. Until then it may be
+    /// behind by any number of blocks, also because somebody has put back an older copy of its disk.
+    caught_up: bool,
     views: watch::Sender<View>,
 }
 
@@ -220,6 +228,7 @@ impl Node {
     /// Takes up where the records in `store` end; begins with `fresh` if there are none.
     pub fn open(
         identity: Keypair,
+        genesis: Hash,
         store: Store,
         engines: Engines,
         fresh: Follower,
@@ -231,8 +240,9 @@ impl Node {
         if let Some(member) = &mut kept.member {
             member.list_contracts(&snapshot)?;
         }
+        let keys = Keyring::read(&snapshot, identity.clone(), genesis)?;
         let (member, queries) = (kept.member.as_ref(), &engines.queries);
-        let view = view(&follower, &kept.position, member, queries, snapshot);
+        let view = view(&follower, &kept.position, member, false, queries, snapshot);
         Ok(Self {
             identity,
             store,
@@ -240,8 +250,9 @@ impl Node {
             follower,
             position: kept.position,
             member: kept.member,
-            master: kept.master,
+            keys,
             outbox_counter: kept.outbox_counter,
+            caught_up: false,
             views: watch::Sender::new(view),
         })
     }
@@ -249,13 +260,14 @@ impl Node {
     /// Forgets what is in memory for what is on disk. After an error in the middle of a block, memory
     /// may be ahead of the disk.
     fn reload(&mut self) -> Result<(), NodeError> {
-        let kept = Kept::read(&self.store.snapshot()?, &self.engines.commands)?;
+        let snapshot = self.store.snapshot()?;
+        let kept = Kept::read(&snapshot, &self.engines.commands)?;
         if let Some(follower) = kept.follower {
             self.follower = follower;
         }
         self.position = kept.position;
         self.member = kept.member;
-        self.master = kept.master;
+        self.keys = Keyring::read(&snapshot, self.identity.clone(), self.keys.genesis())?;
         self.outbox_counter = kept.outbox_counter;
         Ok(())
     }
@@ -350,9 +362,17 @@ impl Node {
         let number = block.number;
         let mut writes = self.store.batch();
         records::put_block_hash(&mut writes, number, &block.hash);
+        let snapshot = self.store.snapshot()?;
         for message in &block.outbound.messages {
-            self.on_message(number, message, &mut writes)?;
+            let report = self
+                .keys
+                .on_message(number, message, &snapshot, &mut writes)?;
+            if let Some(payload) = report {
+                self.report(&mut writes, payload);
+            }
+            self.on_message(message, &snapshot, &mut writes)?;
         }
+        self.keys.finish_block(&mut writes);
         let in_step = self
             .member
             .as_ref()
@@ -369,106 +389,60 @@ impl Node {
         Ok(())
     }
 
-    /// What a message means for the worker itself: keys and membership.
+    /// What a message means for the worker's own membership.
     fn on_message(
         &mut self,
-        number: BlockNumber,
         message: &Message,
+        snapshot: &Snapshot,
         writes: &mut phat_store::Batch,
     ) -> Result<(), NodeError> {
         let me = WorkerId(self.identity.public());
         match message {
-            Message::GatekeeperAdded(worker) if *worker == me => {
-                let master = self
-                    .master
-                    .get_or_insert_with(|| Keypair::generate(&mut OsRng));
-                records::put_master_seed(writes, master.expose_seed());
-                let public = master.public();
-                self.report(writes, Payload::MasterKey { public });
+            Message::Cluster(cluster, ClusterMessage::WorkerRemoved(worker)) if *worker == me => {
+                tracing::info!(?cluster, "removed from the cluster");
+                records::delete_membership(writes);
+                self.member = None;
             }
-            Message::GatekeeperAdded(_) => {}
-            Message::Cluster(cluster, message) => match message {
-                ClusterMessage::Created(genesis) => {
-                    records::put_cluster_birth(writes, cluster, number);
-                    for worker in &genesis.workers {
-                        self.send_key(cluster, worker, writes);
-                    }
-                }
-                ClusterMessage::WorkerAdded(worker) => self.send_key(cluster, worker, writes),
-                ClusterMessage::WorkerRemoved(worker) if *worker == me => {
-                    tracing::info!(?cluster, "removed from the cluster");
-                    records::delete_membership(writes);
-                    self.member = None;
-                }
-                ClusterMessage::KeyDelivered(delivery) if delivery.worker == me => {
-                    self.join(cluster, delivery, writes)?;
-                }
-                _ => {}
-            },
+            Message::Cluster(cluster, ClusterMessage::KeyDelivered(delivery))
+                if delivery.worker == me =>
+            {
+                self.take_keys(cluster, delivery, snapshot, writes)?;
+            }
+            _ => {}
         }
         Ok(())
     }
 
-    /// As the gatekeeper: sends a worker the key of its cluster, through the chain.
-    fn send_key(&mut self, cluster: &ClusterId, worker: &WorkerId, writes: &mut phat_store::Batch) {
-        let Some(master) = &self.master else { return };
-        let key = master.derive(contexts::CLUSTER_KEY, &cluster.0);
-        let sealed = envelope::seal_key(
-            &worker.0,
-            key.expose_seed(),
-            contexts::CLUSTER_KEY_TRANSPORT,
-            &cluster.0,
-            &mut OsRng,
-        );
-        match sealed {
-            Ok(secret) => {
-                let payload = Payload::ClusterKey {
-                    cluster: *cluster,
-                    public: key.public(),
-                    worker: *worker,
-                    secret,
-                };
-                self.report(writes, payload);
-            }
-            // The chain checks evidence of the key, so this does not happen; nobody waits for it.
-            Err(error) => tracing::error!(%worker, %error, "no key can be sent to the worker"),
-        }
-    }
-
-    /// Takes the key of a cluster that the worker was assigned to.
-    fn join(
+    /// Takes the keys of a cluster that the worker was assigned to, or new ones of the one it is in.
+    fn take_keys(
         &mut self,
         cluster: &ClusterId,
         delivery: &KeyDelivery,
+        snapshot: &Snapshot,
         writes: &mut phat_store::Batch,
     ) -> Result<(), NodeError> {
-        if self
-            .member
-            .as_ref()
-            .is_some_and(|member| member.record.cluster == *cluster)
-        {
-            return Ok(());
-        }
-        let purpose = contexts::CLUSTER_KEY_TRANSPORT;
-        let seed = match envelope::open_key(&self.identity, &delivery.secret, purpose, &cluster.0) {
-            Ok(seed) if Keypair::from_seed(*seed).public() == delivery.public => *seed,
-            Ok(_) => {
-                tracing::error!(
-                    ?cluster,
-                    "the cluster's key is not the one that was announced"
-                );
-                return Ok(());
-            }
-            Err(error) => {
-                tracing::error!(?cluster, %error, "the cluster's key cannot be opened");
+        let (root, transport) = match keys::open_delivery(&self.identity, cluster, delivery) {
+            Ok(keys) => keys,
+            Err(reason) => {
+                tracing::error!(?cluster, reason, "the cluster's keys cannot be used");
                 return Ok(());
             }
         };
-        let birth = records::cluster_birth(&self.store.snapshot()?, cluster)?
-            .ok_or(NodeError::UnknownCluster(*cluster))?;
+        let transport = transport.iter().map(Into::into).collect();
+        if let Some(member) = &mut self.member
+            && member.record.cluster == *cluster
+        {
+            member.record.transport = transport;
+            records::put_membership(writes, &member.record);
+            return Ok(());
+        }
+        let birth = records::cluster(snapshot, cluster)?
+            .ok_or(NodeError::UnknownCluster(*cluster))?
+            .birth;
         let record = Membership {
             cluster: *cluster,
-            seed,
+            root: Secret::of(&root),
+            transport,
             applied: Position {
                 number: birth.saturating_sub(1),
                 ..Position::default()
@@ -481,6 +455,23 @@ impl Node {
         self.member = Some(Member::new(record, &self.engines.commands)?);
         tracing::info!(?cluster, "joined the cluster");
         Ok(())
+    }
+
+    /// The chain has no newer block. Does what waits for that: serves, and sends keys that are missed.
+    pub(crate) fn caught_up(&mut self) -> Result<bool, NodeError> {
+        let snapshot = self.store.snapshot()?;
+        let deliveries = self.keys.deliveries(self.position.number, &snapshot)?;
+        let news = !self.caught_up || !deliveries.is_empty();
+        self.caught_up = true;
+        if !deliveries.is_empty() {
+            let mut writes = self.store.batch();
+            for payload in deliveries {
+                self.report(&mut writes, payload);
+            }
+            records::put_outbox_counter(&mut writes, &self.outbox_counter);
+            writes.commit()?;
+        }
+        Ok(news)
     }
 
     /// Applies a block to the cluster. Its effects are added to `writes`; the member's own copy of
@@ -573,7 +564,14 @@ impl Node {
             member.list_contracts(&snapshot)?;
         }
         let (member, queries) = (self.member.as_ref(), &self.engines.queries);
-        let view = view(&self.follower, &self.position, member, queries, snapshot);
+        let view = view(
+            &self.follower,
+            &self.position,
+            member,
+            self.caught_up,
+            queries,
+            snapshot,
+        );
         self.views.send_replace(view);
         Ok(())
     }
@@ -584,7 +582,6 @@ struct Kept {
     follower: Option<Follower>,
     position: Position,
     member: Option<Member>,
-    master: Option<Keypair>,
     outbox_counter: u64,
 }
 
@@ -601,7 +598,6 @@ impl Kept {
             follower,
             position: records::position(snapshot)?.unwrap_or_default(),
             member,
-            master: records::master_seed(snapshot)?.map(Keypair::from_seed),
             outbox_counter: records::outbox_counter(snapshot)?.unwrap_or_default(),
         })
     }
@@ -610,9 +606,8 @@ impl Kept {
 impl Member {
     fn new(record: Membership, engine: &Engine) -> Result<Self, NodeError> {
         let accumulator = Accumulator::from_bytes(&record.accumulator)?;
-        let root = Keypair::from_seed(record.seed);
         Ok(Self {
-            cluster: Cluster::new(record.cluster, root, engine.clone()),
+            cluster: Cluster::new(record.cluster, record.root.keypair(), engine.clone()),
             record,
             accumulator,
             contracts: None,
@@ -633,6 +628,7 @@ fn view(
     follower: &Follower,
     position: &Position,
     member: Option<&Member>,
+    caught_up: bool,
     queries: &Engine,
     snapshot: Snapshot,
 ) -> View {
@@ -641,6 +637,7 @@ fn view(
         position: position.number,
         now_ms: position.now_ms,
         next_message: position.next_message,
+        caught_up,
         member: member.map(|member| MemberView {
             cluster: member.cluster.with_engine(queries.clone()),
             state_root: member.accumulator.root(),

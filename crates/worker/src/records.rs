@@ -3,7 +3,8 @@
 //! | space | group | key | value |
 //! |---|---|---|---|
 //! | [`META`] | | see the constants | the worker's own position and keys |
-//! | [`CLUSTERS`] | | cluster id | number of the block that created it |
+//! | [`CLUSTERS`] | | cluster id | [`ClusterRecord`]: its beginning, its workers |
+//! | [`NEEDS`] | | [`Need`] | block since which a worker waits for a key |
 //! | [`HASHES`] | block number / 4096 | block number | hash of the block |
 //! | [`STATE`] | see [`ClusterState`] | key | value of the cluster's state |
 //! | [`RECEIPTS`] | message number / 1024 | message number | receipt |
@@ -11,16 +12,19 @@
 //! | [`COMPILED`] | key | | compiled code; see [`crate::compiled`] |
 //! | [`READY`] | | contract id | a [`SignedContractReady`] that the chain has not got yet |
 
+use crate::keys::{ClusterRecord, Gatekeepers, Need};
 use codec::{Decode, Encode};
+use phat_crypto::{Keypair, TransportSecret, Zeroizing};
 use phat_engine::{Changes, State, StateError};
 use phat_primitives::{
     BlockNumber, ClusterId, Hash, MessageNumber, message::Outbound, receipt::Receipt,
     report::Payload, report::SignedContractReady,
 };
 use phat_store::{Batch, ReadError, Snapshot, Space};
+use std::collections::BTreeMap;
 
 /// Version of what the records mean. A change that an older worker cannot read raises it.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 const META: Space = Space(0);
 const CLUSTERS: Space = Space(1);
@@ -30,6 +34,7 @@ const RECEIPTS: Space = Space(4);
 const OUTBOX: Space = Space(5);
 const READY: Space = Space(6);
 pub(crate) const COMPILED: Space = Space(7);
+const NEEDS: Space = Space(8);
 
 const HASHES_PER_GROUP: u32 = 4096;
 const RECEIPTS_PER_GROUP: u64 = 1024;
@@ -38,6 +43,8 @@ const RECEIPTS_PER_GROUP: u64 = 1024;
 const RECEIPT_GROUPS: u64 = 100;
 /// Reports that wait at most: far more than a worker ever has.
 pub(crate) const MAX_OUTBOX: usize = 65_536;
+/// Workers that wait for keys at most: all workers of all clusters that move at once.
+const MAX_NEEDS: usize = 1024 * 1024;
 /// Records that one group of the cluster's state may hold when it is listed.
 const MAX_LISTED: usize = 16 * 1024 * 1024;
 
@@ -78,12 +85,69 @@ impl Position {
     }
 }
 
-/// The cluster that the worker is in. With its secret: this record is what the store's encryption is
+/// 32 secret bytes in a record. Erased when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(Zeroizing<[u8; 32]>);
+
+impl Secret {
+    /// The seed of a key.
+    pub(crate) fn of(key: &Keypair) -> Self {
+        Self(Zeroizing::new(*key.expose_seed()))
+    }
+
+    /// The key whose seed this is.
+    pub(crate) fn keypair(&self) -> Keypair {
+        Keypair::from_seed(*self.0)
+    }
+}
+
+impl Encode for Secret {
+    fn encode_to<T: codec::Output + ?Sized>(&self, dest: &mut T) {
+        dest.write(&*self.0);
+    }
+}
+
+impl Decode for Secret {
+    fn decode<I: codec::Input>(input: &mut I) -> Result<Self, codec::Error> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        input.read(&mut *bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
+/// A transport secret of the cluster in a record.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Transport {
+    first: u32,
+    epoch: u32,
+    secret: Secret,
+}
+
+impl From<&TransportSecret> for Transport {
+    fn from(secret: &TransportSecret) -> Self {
+        Self {
+            first: secret.first(),
+            epoch: secret.epoch(),
+            secret: Secret(Zeroizing::new(*secret.expose())),
+        }
+    }
+}
+
+impl From<&Transport> for TransportSecret {
+    fn from(record: &Transport) -> Self {
+        Self::new(record.first, record.epoch, record.secret.0.clone())
+    }
+}
+
+/// The cluster that the worker is in. With its secrets: this record is what the store's encryption is
 /// for.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Membership {
     pub(crate) cluster: ClusterId,
-    pub(crate) seed: [u8; 32],
+    /// Seed of the cluster's root key.
+    pub(crate) root: Secret,
+    /// Its transport keys: of each chain the last one, the one in force at the end.
+    pub(crate) transport: Vec<Transport>,
     /// Position of the cluster's state.
     pub(crate) applied: Position,
     /// Accumulator of the cluster's state, as bytes.
@@ -107,7 +171,8 @@ macro_rules! single {
 single!(follower, put_follower, b"follower", Vec<u8>);
 single!(position, put_position, b"position", Position);
 single!(membership, put_membership, b"membership", Membership);
-single!(master_seed, put_master_seed, b"master", [u8; 32]);
+single!(masters, put_masters, b"masters", Vec<Secret>);
+single!(gatekeepers, put_gatekeepers, b"gatekeepers", Gatekeepers);
 single!(outbox_counter, put_outbox_counter, b"outbox", u64);
 
 fn read<T: Decode>(
@@ -117,7 +182,8 @@ fn read<T: Decode>(
     key: &[u8],
     name: &'static str,
 ) -> Result<Option<T>, RecordError> {
-    let Some(bytes) = snapshot.get(space, group, key)? else {
+    // Some of these are secrets.
+    let Some(bytes) = snapshot.get(space, group, key)?.map(Zeroizing::new) else {
         return Ok(None);
     };
     T::decode(&mut &bytes[..])
@@ -125,16 +191,38 @@ fn read<T: Decode>(
         .map_err(|_| RecordError::Undecodable(name))
 }
 
-/// Number of the block that created a cluster.
-pub(crate) fn cluster_birth(
+/// What is known of a cluster.
+pub(crate) fn cluster(
     snapshot: &Snapshot,
     cluster: &ClusterId,
-) -> Result<Option<BlockNumber>, RecordError> {
+) -> Result<Option<ClusterRecord>, RecordError> {
     read(snapshot, CLUSTERS, &[], &cluster.0, "a cluster")
 }
 
-pub(crate) fn put_cluster_birth(batch: &mut Batch, cluster: &ClusterId, number: BlockNumber) {
-    batch.put(CLUSTERS, &[], &cluster.0, number.encode());
+pub(crate) fn put_cluster(batch: &mut Batch, cluster: &ClusterId, record: &ClusterRecord) {
+    batch.put(CLUSTERS, &[], &cluster.0, record.encode());
+}
+
+/// Workers that wait for keys, and since when.
+pub(crate) fn needs(snapshot: &Snapshot) -> Result<BTreeMap<Need, BlockNumber>, RecordError> {
+    let undecodable = |_| RecordError::Undecodable("a worker that waits for a key");
+    snapshot
+        .group(NEEDS, &[], MAX_NEEDS)?
+        .iter()
+        .map(|(key, value)| {
+            let need = Need::decode(&mut &key[..]).map_err(undecodable)?;
+            let since = BlockNumber::decode(&mut &value[..]).map_err(undecodable)?;
+            Ok((need, since))
+        })
+        .collect()
+}
+
+pub(crate) fn put_need(batch: &mut Batch, need: &Need, since: &BlockNumber) {
+    batch.put(NEEDS, &[], &need.encode(), since.encode());
+}
+
+pub(crate) fn delete_need(batch: &mut Batch, need: &Need) {
+    batch.delete(NEEDS, &[], &need.encode());
 }
 
 /// Hash of a block that has been followed.

@@ -114,7 +114,13 @@ impl Worker {
         let key = identity::store_key(&identity);
         let store = Store::open(&directory.join("records.redb"), &key, owner)?;
         let follower = Follower::new(genesis)?;
-        let node = Node::open(identity.clone(), store.clone(), engines, follower)?;
+        let node = Node::open(
+            identity.clone(),
+            genesis_hash,
+            store.clone(),
+            engines,
+            follower,
+        )?;
         let views = node.views();
         let id = WorkerId(identity.public());
         let logs = Arc::new(Logs::default());
@@ -259,6 +265,9 @@ async fn follow_connected(
                 let effects = node.follow(batch).await?;
                 done(node, effects)?;
             } else {
+                if node.caught_up()? {
+                    node.publish()?;
+                }
                 break;
             }
         }

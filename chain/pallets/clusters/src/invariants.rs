@@ -13,7 +13,8 @@ impl<T: Config> Pallet<T> {
     ///    reaped with somebody's money in it.
     /// 2. A worker is in at most one cluster: [`ClusterWorkers`] names each worker once over all
     ///    clusters, and [`WorkerCluster`] says the same from the other side. All are registered.
-    /// 3. Only workers of a cluster have a state, and it is one of that cluster.
+    /// 3. Only workers of a cluster have a state, and it is one of that cluster; only they have been
+    ///    sent its keys, of no later transport epoch than the one in force.
     /// 4. A contract belongs to a cluster that exists. Exactly the contracts in [`ClusterContracts`]
     ///    have a key, each is listed once, and in the cluster that its record names.
     /// 5. [`WithdrawalCount`] is the number of withdrawals that wait, of clusters that exist and no
@@ -70,6 +71,20 @@ impl<T: Config> Pallet<T> {
             WorkerCluster::<T>::iter_keys().count() == listed,
             "a worker is in a cluster that does not list it"
         );
+        for (worker, epoch) in DeliveredEpochs::<T>::iter() {
+            let cluster = WorkerCluster::<T>::get(worker)
+                .ok_or("a worker has the key of a cluster that it is not in")?;
+            ensure!(
+                epoch <= TransportEpochs::<T>::get(cluster).epoch,
+                "a worker has a key of the future"
+            );
+        }
+        for (cluster, (epoch, _)) in TransportKeys::<T>::iter() {
+            ensure!(
+                clusters.contains(&cluster) && epoch <= TransportEpochs::<T>::get(cluster).epoch,
+                "a cluster has a key of the future"
+            );
+        }
         for (worker, state) in WorkerStates::<T>::iter() {
             ensure!(
                 WorkerCluster::<T>::get(worker) == Some(state.cluster),

@@ -50,7 +50,7 @@ use phat_primitives::{
         MAX_ALLOWED_DEPLOYERS, MAX_CLUSTER_CONTRACTS, MAX_CLUSTER_WORKERS, MAX_CODE_LEN,
         MAX_PAYLOAD_LEN, MAX_PENDING_WITHDRAWALS, MAX_SALT_LEN,
     },
-    message::{ClusterMessage, Instantiate, Message, Prices, ResourceKind},
+    message::{ClusterMessage, Instantiate, Message, Prices, ResourceKind, TransportEpoch},
     report::SignedContractReady,
 };
 
@@ -120,6 +120,20 @@ pub mod pallet {
     #[pallet::storage]
     pub type WorkerCluster<T> = StorageMap<_, Blake2_128Concat, WorkerId, ClusterId>;
 
+    /// Which transport key of each cluster is in force.
+    #[pallet::storage]
+    pub type TransportEpochs<T> =
+        StorageMap<_, Twox64Concat, ClusterId, TransportEpoch, ValueQuery>;
+
+    /// The transport key that clients encrypt to: its epoch and public half. It is there, and as new
+    /// as [`TransportEpochs`], once a gatekeeper has delivered it to the first worker.
+    #[pallet::storage]
+    pub type TransportKeys<T> = StorageMap<_, Twox64Concat, ClusterId, (u32, [u8; 32])>;
+
+    /// The transport epoch of which each worker in a cluster was sent the key last.
+    #[pallet::storage]
+    pub type DeliveredEpochs<T> = StorageMap<_, Blake2_128Concat, WorkerId, u32>;
+
     /// Contracts of each cluster that have been instantiated.
     #[pallet::storage]
     pub type ClusterContracts<T> = StorageMap<
@@ -171,7 +185,13 @@ pub mod pallet {
             cluster: ClusterId,
             pubkey: [u8; 32],
         },
-        /// A worker was sent the key of its cluster.
+        /// The transport key of a cluster has changed. Clients can use it.
+        TransportKeyAvailable {
+            cluster: ClusterId,
+            epoch: u32,
+            pubkey: [u8; 32],
+        },
+        /// A worker was sent the keys of its cluster.
         ClusterDeployed {
             cluster: ClusterId,
             pubkey: [u8; 32],
@@ -277,6 +297,8 @@ pub mod pallet {
         CounterExhausted,
         /// The network has no gatekeeper yet, which makes the keys of clusters.
         NoGatekeeper,
+        /// The key is not of the cluster's present transport epoch: a newer one is on its way.
+        StaleKey,
         /// Less than the chain's existential deposit cannot be withdrawn: the receiving account may
         /// be gone when the workers have reported, and so little could not bring it back.
         WithdrawalTooSmall,
@@ -473,15 +495,7 @@ pub mod pallet {
                 WorkerCluster::<T>::get(worker) == Some(cluster_id),
                 Error::<T>::WorkerNotInCluster
             );
-            WorkerCluster::<T>::remove(worker);
-            WorkerStates::<T>::remove(worker);
-            ClusterWorkers::<T>::mutate(cluster_id, |workers| workers.retain(|w| *w != worker));
-            Self::order(cluster_id, ClusterMessage::WorkerRemoved(worker))?;
-            Self::deposit_event(Event::WorkerRemovedFromCluster {
-                worker,
-                cluster: cluster_id,
-            });
-            Ok(())
+            Self::release(&worker, cluster_id)
         }
 
         /// Stores the code of the system contract for clusters created from now on. Root only.
@@ -566,6 +580,15 @@ pub mod pallet {
                 deployer: info.deployer,
             });
             Ok(())
+        }
+
+        /// Changes the transport key of a cluster, as happens by itself when a worker leaves. Sent by
+        /// the cluster's owner.
+        #[pallet::call_index(10)]
+        #[pallet::weight(T::DbWeight::get().reads_writes(6, 5))]
+        pub fn rotate_transport_key(origin: OriginFor<T>, cluster_id: ClusterId) -> DispatchResult {
+            Self::ensure_owner(origin, &cluster_id)?;
+            Self::rotate_transport(cluster_id)
         }
     }
 

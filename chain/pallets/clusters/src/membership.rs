@@ -14,10 +14,8 @@ impl<T: Config> Pallet<T> {
         prices: Prices,
     ) -> DispatchResult {
         ensure!(!workers.is_empty(), Error::<T>::NoWorkerSpecified);
-        ensure!(
-            pallet_phat_registry::Gatekeeper::<T>::exists(),
-            Error::<T>::NoGatekeeper
-        );
+        let generation = pallet_phat_registry::Pallet::<T>::master_generation()
+            .ok_or(Error::<T>::NoGatekeeper)?;
         let code = PinkSystemCode::<T>::get().ok_or(Error::<T>::NoPinkSystemCode)?;
         let counter = ClusterCounter::<T>::get();
         let counter = counter.checked_add(1).ok_or(Error::<T>::CounterExhausted)?;
@@ -56,7 +54,13 @@ impl<T: Config> Pallet<T> {
             system_code: code.into_inner(),
             system_contract,
             workers: workers.into_inner(),
+            generation,
         };
+        let epoch = TransportEpoch {
+            generation,
+            ..TransportEpoch::default()
+        };
+        TransportEpochs::<T>::insert(cluster, epoch);
         Self::order(cluster, ClusterMessage::Created(Box::new(genesis)))?;
         Self::deposit_event(Event::ClusterCreated {
             cluster,
@@ -94,5 +98,31 @@ impl<T: Config> Pallet<T> {
                 Ok(())
             }
         }
+    }
+
+    /// Takes a worker out of its cluster. What it can read from now on must not be what it could read
+    /// before, so the transport key changes.
+    pub(crate) fn release(worker: &WorkerId, cluster: ClusterId) -> DispatchResult {
+        WorkerCluster::<T>::remove(worker);
+        WorkerStates::<T>::remove(worker);
+        DeliveredEpochs::<T>::remove(worker);
+        ClusterWorkers::<T>::mutate(cluster, |workers| workers.retain(|w| w != worker));
+        Self::order(cluster, ClusterMessage::WorkerRemoved(*worker))?;
+        Self::deposit_event(Event::WorkerRemovedFromCluster {
+            worker: *worker,
+            cluster,
+        });
+        Self::rotate_transport(cluster)
+    }
+
+    /// Begins the next epoch of a cluster's transport key, from the newest master key.
+    pub(crate) fn rotate_transport(cluster: ClusterId) -> DispatchResult {
+        let present = TransportEpochs::<T>::get(cluster);
+        let generation =
+            pallet_phat_registry::Pallet::<T>::master_generation().unwrap_or(present.generation);
+        let next = present.next(generation);
+        TransportEpochs::<T>::insert(cluster, next);
+        Self::order(cluster, ClusterMessage::TransportRotated(next))?;
+        Ok(())
     }
 }

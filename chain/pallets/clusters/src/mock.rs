@@ -121,7 +121,8 @@ pub(crate) fn chain() -> TestExternalities {
         for number in [1, 2, 3, 4, 5, 10, 11, 12] {
             register(number);
         }
-        pallet_phat_registry::Gatekeeper::<Test>::put(worker(1));
+        Registry::add_gatekeeper(RawOrigin::Root.into(), worker(1)).unwrap();
+        ordered();
         Clusters::set_pink_system_code(
             RawOrigin::Root.into(),
             SYSTEM_CODE.to_vec().try_into().unwrap(),

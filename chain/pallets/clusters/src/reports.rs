@@ -70,8 +70,33 @@ impl<T: Config> Pallet<T> {
             WorkerCluster::<T>::get(worker) == Some(cluster),
             Error::<T>::WorkerNotInCluster
         );
+        let newest = delivery.transport.last().ok_or(Error::<T>::StaleKey)?;
+        let (epoch, transport) = (newest.epoch, newest.public);
+        ensure!(
+            epoch == TransportEpochs::<T>::get(cluster).epoch,
+            Error::<T>::StaleKey
+        );
+        // Another gatekeeper may have been faster.
+        if DeliveredEpochs::<T>::get(worker) == Some(epoch) {
+            return Ok(());
+        }
         let first = !ClusterKeys::<T>::contains_key(cluster);
         Registry::<T>::set_cluster_key(cluster, pubkey)?;
+        match TransportKeys::<T>::get(cluster) {
+            Some((known, public)) if known == epoch => ensure!(
+                public == transport,
+                pallet_phat_registry::Error::<T>::KeyMismatch
+            ),
+            _ => {
+                TransportKeys::<T>::insert(cluster, (epoch, transport));
+                Self::deposit_event(Event::TransportKeyAvailable {
+                    cluster,
+                    epoch,
+                    pubkey: transport,
+                });
+            }
+        }
+        DeliveredEpochs::<T>::insert(worker, epoch);
         Self::order(cluster, ClusterMessage::KeyDelivered(delivery))?;
         if first {
             Self::deposit_event(Event::ClusterPubkeyAvailable { cluster, pubkey });
@@ -121,20 +146,10 @@ impl<T: Config> OnReport for Pallet<T> {
     fn on_payload(worker: &WorkerId, payload: &Payload) -> DispatchResult {
         match payload {
             Payload::Heartbeat(heartbeat) => Self::on_heartbeat(worker, heartbeat),
-            Payload::ClusterKey {
-                cluster,
-                public,
-                worker: recipient,
-                secret,
-            } => {
-                let delivery = KeyDelivery {
-                    worker: *recipient,
-                    public: *public,
-                    secret: *secret,
-                };
-                Self::on_cluster_key(worker, *cluster, delivery)
+            Payload::ClusterKey { cluster, delivery } => {
+                Self::on_cluster_key(worker, *cluster, delivery.clone())
             }
-            Payload::MasterKey { .. } => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -143,7 +158,7 @@ impl<T: Config> OnReport for Pallet<T> {
         match payload {
             Payload::Heartbeat(heartbeat) => weights::heartbeat(heartbeat.withdrawals.len(), db),
             Payload::ClusterKey { .. } => weights::cluster_key(db),
-            Payload::MasterKey { .. } => Weight::zero(),
+            _ => Weight::zero(),
         }
     }
 }

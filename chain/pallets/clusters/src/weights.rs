@@ -29,7 +29,7 @@ pub(crate) fn add_cluster(workers: usize, db: RuntimeDbWeight) -> Weight {
 
 /// Changing which workers are in a cluster: the list of them is read and written whole.
 pub(crate) fn membership(db: RuntimeDbWeight) -> Weight {
-    Weight::from_parts(ALL_WORKERS, 0).saturating_add(db.reads_writes(8, 8))
+    Weight::from_parts(ALL_WORKERS, 0).saturating_add(db.reads_writes(12, 12))
 }
 
 /// A heartbeat: the worker's cluster and state, the members, and of each withdrawal its record, the
@@ -44,7 +44,7 @@ pub(crate) fn heartbeat(withdrawals: usize, db: RuntimeDbWeight) -> Weight {
 
 /// A cluster's key on its way to a worker.
 pub(crate) fn cluster_key(db: RuntimeDbWeight) -> Weight {
-    db.reads_writes(6, 4)
+    db.reads_writes(10, 8)
 }
 
 /// Bytes of the list of a full cluster's contracts. It is appended to without being decoded, but

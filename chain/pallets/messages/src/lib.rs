@@ -24,7 +24,8 @@ use phat_crypto::contexts;
 use phat_primitives::{
     Hash, MessageNumber, WorkerId,
     limits::{
-        MAX_MESSAGES_PER_BLOCK, MAX_OUTBOUND_LEN, MAX_PENDING_WITHDRAWALS, MAX_REPORT_PAYLOADS,
+        MAX_MASTER_GENERATIONS, MAX_MESSAGES_PER_BLOCK, MAX_OUTBOUND_LEN, MAX_PENDING_WITHDRAWALS,
+        MAX_REPORT_PAYLOADS, MAX_TRANSPORT_CHAINS,
     },
     message::{DIGEST_ENGINE, Message, OUTBOUND_KEY, Outbound},
     report::{Payload, SignedReport},
@@ -223,11 +224,19 @@ pub mod pallet {
         fn keeps_limits(payloads: &[Payload]) -> bool {
             let withdrawals = |payload: &Payload| match payload {
                 Payload::Heartbeat(heartbeat) => heartbeat.withdrawals.len(),
-                Payload::MasterKey { .. } | Payload::ClusterKey { .. } => 0,
+                _ => 0,
+            };
+            let keys = |payload: &Payload| match payload {
+                Payload::ClusterKey { delivery, .. } => {
+                    delivery.transport.len() <= MAX_TRANSPORT_CHAINS as usize
+                }
+                Payload::MasterKeys(keys) => keys.keys.len() <= MAX_MASTER_GENERATIONS as usize,
+                _ => true,
             };
             payloads.len() <= MAX_REPORT_PAYLOADS as usize
                 && payloads.iter().map(withdrawals).sum::<usize>()
                     <= MAX_PENDING_WITHDRAWALS as usize
+                && payloads.iter().all(keys)
         }
 
         /// Decides whether a report may enter a block: it is meant for this chain, keeps the limits,
@@ -289,7 +298,7 @@ pub mod refusal {
     pub const OTHER_CHAIN: u8 = 1;
     /// The worker is not registered.
     pub const NOT_REGISTERED: u8 = 2;
-    /// It has too many payloads, or names more withdrawals than a cluster can have.
+    /// It has too many payloads, or more withdrawals or keys than there can be.
     pub const TOO_LARGE: u8 = 3;
 }
 

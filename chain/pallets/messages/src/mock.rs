@@ -46,7 +46,10 @@ impl pallet_phat_messages::Config for Test {
 /// The genesis hash of the mock chain.
 pub(crate) const GENESIS: Hash = Hash::repeat_byte(7);
 /// What [`Handler`] refuses.
-pub(crate) const BAD: Payload = Payload::MasterKey { public: [0xff; 32] };
+pub(crate) const BAD: Payload = Payload::MasterKey {
+    generation: 0,
+    public: [0xff; 32],
+};
 /// How many payloads [`Handler`] took.
 const HANDLED: &[u8] = b"handled";
 

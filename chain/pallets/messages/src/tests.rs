@@ -60,7 +60,10 @@ fn heartbeat(withdrawals: u32) -> Payload {
 }
 
 fn master_key() -> Payload {
-    Payload::MasterKey { public: [1; 32] }
+    Payload::MasterKey {
+        generation: 0,
+        public: [1; 32],
+    }
 }
 
 fn call(signed: SignedReport) -> RuntimeCall {
@@ -204,6 +207,7 @@ fn the_largest_cluster_can_be_created() {
             system_code: vec![0; MAX_CODE_LEN as usize],
             system_contract: Hash::zero(),
             workers: vec![id(1); MAX_CLUSTER_WORKERS as usize],
+            generation: 0,
         };
         push(Message::Cluster(
             Hash::zero(),

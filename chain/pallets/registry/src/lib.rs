@@ -19,15 +19,17 @@ use pallet_phat_messages::{OnReport, Reporters};
 use phat_attestation::{Evidence, EvidenceError, Policy};
 use phat_primitives::{
     AccountId as RawAccount, ClusterId, ContractId, Hash, WorkerId,
-    limits::{MAX_EVIDENCE_AGE, MAX_EVIDENCE_LEN},
+    limits::{MAX_EVIDENCE_AGE, MAX_EVIDENCE_LEN, MAX_GATEKEEPERS},
     message::Message,
     report::Payload,
 };
 use sp_runtime::traits::UniqueSaturatedInto;
 
 mod endpoint;
+mod gatekeepers;
 
 pub use endpoint::{Endpoint, VersionedEndpoints};
+pub use gatekeepers::Gatekeeper;
 pub use pallet::*;
 
 #[cfg(test)]
@@ -79,11 +81,24 @@ pub mod pallet {
     #[pallet::storage]
     pub type Endpoints<T: Config> = StorageMap<_, Blake2_128Concat, WorkerId, VersionedEndpoints>;
 
-    /// The worker that holds the network's master key.
+    /// The workers that hold the network's master keys, in the order in which they were elected.
     #[pallet::storage]
-    pub type Gatekeeper<T: Config> = StorageValue<_, WorkerId>;
+    pub type Gatekeepers<T: Config> =
+        StorageValue<_, BoundedVec<Gatekeeper, ConstU32<MAX_GATEKEEPERS>>, ValueQuery>;
 
-    /// Public half of the network's master key.
+    /// Number of generations of the master key, with the one that is being made.
+    #[pallet::storage]
+    pub type MasterGenerations<T: Config> = StorageValue<_, u32, ValueQuery>;
+
+    /// Public half of the master key of each generation that has been made.
+    #[pallet::storage]
+    pub type MasterKeys<T: Config> = StorageMap<_, Twox64Concat, u32, [u8; 32]>;
+
+    /// Who is to make the master key of the last generation, until it is there.
+    #[pallet::storage]
+    pub type MasterKeyMaker<T: Config> = StorageValue<_, WorkerId>;
+
+    /// Public half of the newest master key.
     #[pallet::storage]
     pub type GatekeeperMasterPubkey<T: Config> = StorageValue<_, [u8; 32]>;
 
@@ -140,10 +155,16 @@ pub mod pallet {
         },
         /// A worker has new endpoints.
         EndpointsUpdated { worker: WorkerId },
-        /// A worker is the gatekeeper from now on.
+        /// A worker is a gatekeeper from now on.
         GatekeeperAdded { worker: WorkerId },
-        /// The gatekeeper has made the master key.
-        MasterKeyAvailable { public: [u8; 32] },
+        /// A worker is no gatekeeper any more.
+        GatekeeperRemoved { worker: WorkerId },
+        /// A gatekeeper was asked to make the master key of a new generation.
+        MasterKeyWanted { generation: u32, maker: WorkerId },
+        /// A gatekeeper has made a master key.
+        MasterKeyAvailable { generation: u32, public: [u8; 32] },
+        /// A gatekeeper was sent the master keys.
+        MasterKeysDelivered { worker: WorkerId },
         /// Programs of this measurement may be registered from now on.
         MeasurementAllowed { measurement: [u8; 32] },
         /// Programs of this measurement may not be registered any more.
@@ -171,14 +192,27 @@ pub mod pallet {
         EvidenceTooLarge,
         /// No such worker is registered.
         WorkerNotFound,
-        /// There is a gatekeeper already.
+        /// The worker is a gatekeeper already.
         GatekeeperExists,
-        /// Only the gatekeeper may report this.
+        /// Only a gatekeeper may report this, or be removed from their number.
         NotGatekeeper,
         /// The key differs from the one that is known.
         KeyMismatch,
         /// The evidence is signed by another development root than the one in the chain's genesis.
         EvidenceWrongRoot,
+        /// There are as many gatekeepers as there may be: remove one first.
+        TooManyGatekeepers,
+        /// No other gatekeeper holds all master keys: they would be lost. Wait until they have been
+        /// delivered to another one.
+        LastGatekeeper,
+        /// A master key is being made: wait until it is there.
+        MasterKeyUnderWay,
+        /// There are as many generations of the master key as there may be.
+        TooManyGenerations,
+        /// No gatekeeper holds all master keys.
+        NoMasterKey,
+        /// Nobody has asked this worker for this key.
+        NotWanted,
     }
 
     impl<T> From<EvidenceError> for Error<T> {
@@ -278,21 +312,13 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Makes a registered worker the gatekeeper: it creates the network's master key. There is
-        /// one for the life of the network, because nobody else can be given the key. Root only.
+        /// Makes a registered worker a gatekeeper. The first one is asked to make the network's master
+        /// key; a later one is sent the keys by another. Root only.
         #[pallet::call_index(2)]
-        #[pallet::weight(T::DbWeight::get().reads_writes(5, 5))]
+        #[pallet::weight(T::DbWeight::get().reads_writes(6, 6))]
         pub fn add_gatekeeper(origin: OriginFor<T>, worker: WorkerId) -> DispatchResult {
             ensure_root(origin)?;
-            ensure!(
-                Workers::<T>::contains_key(worker),
-                Error::<T>::WorkerNotFound
-            );
-            ensure!(!Gatekeeper::<T>::exists(), Error::<T>::GatekeeperExists);
-            Gatekeeper::<T>::put(worker);
-            pallet_phat_messages::Pallet::<T>::push(Message::GatekeeperAdded(worker))?;
-            Self::deposit_event(Event::GatekeeperAdded { worker });
-            Ok(())
+            Self::elect(worker)
         }
 
         /// Allows programs of this measurement to be registered. Root only.
@@ -314,15 +340,29 @@ pub mod pallet {
             Self::deposit_event(Event::MeasurementRevoked { measurement });
             Ok(())
         }
+
+        /// Takes a worker from the gatekeepers. What it knows it cannot be made to forget, so a master
+        /// key of a new generation is made, for the clusters created and the transport keys rotated
+        /// from then on. Root only.
+        #[pallet::call_index(20)]
+        #[pallet::weight(T::DbWeight::get().reads_writes(6, 6))]
+        pub fn remove_gatekeeper(origin: OriginFor<T>, worker: WorkerId) -> DispatchResult {
+            ensure_root(origin)?;
+            Self::dismiss(worker)
+        }
+
+        /// Has a master key of a new generation made. The old ones are kept: the clusters that come
+        /// from them keep their root keys for life. If a key has been asked for and its maker does not
+        /// answer, another gatekeeper is asked. Root only.
+        #[pallet::call_index(21)]
+        #[pallet::weight(T::DbWeight::get().reads_writes(6, 6))]
+        pub fn rotate_master_key(origin: OriginFor<T>) -> DispatchResult {
+            ensure_root(origin)?;
+            Self::rotate()
+        }
     }
 
     impl<T: Config> Pallet<T> {
-        /// Whether this worker is the gatekeeper.
-        pub fn ensure_gatekeeper(worker: &WorkerId) -> DispatchResult {
-            ensure!(Self::is_gatekeeper(worker), Error::<T>::NotGatekeeper);
-            Ok(())
-        }
-
         /// Remembers the public key of a cluster. The first word counts: a key is for life.
         pub fn set_cluster_key(cluster: ClusterId, public: [u8; 32]) -> DispatchResult {
             match ClusterKeys::<T>::get(cluster) {
@@ -335,24 +375,21 @@ pub mod pallet {
 
     impl<T: Config> OnReport for Pallet<T> {
         fn on_payload(worker: &WorkerId, payload: &Payload) -> DispatchResult {
-            let Payload::MasterKey { public } = payload else {
-                return Ok(());
-            };
-            Self::ensure_gatekeeper(worker)?;
-            match GatekeeperMasterPubkey::<T>::get() {
-                Some(known) => ensure!(known == *public, Error::<T>::KeyMismatch),
-                None => {
-                    GatekeeperMasterPubkey::<T>::put(public);
-                    Self::deposit_event(Event::MasterKeyAvailable { public: *public });
+            match payload {
+                Payload::MasterKey { generation, public } => {
+                    Self::on_master_key(worker, *generation, *public)
                 }
+                Payload::MasterKeys(keys) => Self::on_master_keys(worker, keys.clone()),
+                _ => Ok(()),
             }
-            Ok(())
         }
 
         fn weight(payload: &Payload) -> Weight {
             match payload {
-                Payload::MasterKey { .. } => T::DbWeight::get().reads_writes(2, 1),
-                Payload::Heartbeat(_) | Payload::ClusterKey { .. } => Weight::zero(),
+                Payload::MasterKey { .. } | Payload::MasterKeys(_) => {
+                    T::DbWeight::get().reads_writes(8, 8)
+                }
+                _ => Weight::zero(),
             }
         }
     }
@@ -363,7 +400,9 @@ pub mod pallet {
         }
 
         fn is_gatekeeper(worker: &WorkerId) -> bool {
-            Gatekeeper::<T>::get() == Some(*worker)
+            Gatekeepers::<T>::get()
+                .iter()
+                .any(|known| known.worker == *worker)
         }
     }
 }

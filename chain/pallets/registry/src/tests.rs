@@ -1,9 +1,6 @@
 //! Who is registered on what evidence, and who may report keys.
 
-use crate::{
-    Endpoints, Error, Event, Gatekeeper, GatekeeperMasterPubkey, VersionedEndpoints, Workers,
-    mock::*,
-};
+use crate::{Endpoints, Error, Event, VersionedEndpoints, WorkerInfo, Workers, mock::*};
 use pallet_phat_messages::{OnReport, Reporters};
 use phat_attestation::{Claims, Evidence, SOFTWARE_CONFIDENCE, software};
 use phat_crypto::{Keypair, rand_core::OsRng};
@@ -11,7 +8,7 @@ use phat_primitives::{
     AccountId as RawAccount, Hash,
     ids::cluster_id,
     limits::MAX_EVIDENCE_AGE,
-    message::{Message, SealedKey},
+    message::{KeyDelivery, Message, SealedKey},
     report::{Heartbeat, Payload},
 };
 use polkadot_sdk::{
@@ -20,6 +17,29 @@ use polkadot_sdk::{
     sp_io::storage,
     sp_runtime::{DispatchError, StateVersion},
 };
+
+mod gatekeepers;
+
+fn sealed() -> SealedKey {
+    SealedKey {
+        iv: [0; 12],
+        ephemeral: [0; 32],
+        data: [0; 48],
+    }
+}
+
+/// A worker that has been registered some time ago.
+fn register_known(number: u8) {
+    Workers::<Test>::insert(
+        id(number),
+        WorkerInfo {
+            operator: account(number),
+            measurement: MEASUREMENT,
+            confidence: SOFTWARE_CONFIDENCE,
+            attested_at: NOW,
+        },
+    );
+}
 
 fn endpoints(url: &str) -> VersionedEndpoints {
     VersionedEndpoints::new([url]).unwrap()
@@ -247,50 +267,6 @@ fn only_the_operator_changes_endpoints() {
 }
 
 #[test]
-fn there_is_one_gatekeeper_it_is_registered_and_the_workers_are_told() {
-    on_chain(|| {
-        let add = |worker| Registry::add_gatekeeper(RawOrigin::Root.into(), worker);
-        assert_noop!(add(id(1)), Error::<Test>::WorkerNotFound);
-        assert_ok!(register(1, attest(claims())));
-        assert!(!Registry::is_gatekeeper(&id(1)));
-        assert_ok!(add(id(1)));
-        assert!(Registry::is_gatekeeper(&id(1)));
-        assert_eq!(Gatekeeper::<Test>::get(), Some(id(1)));
-        assert_eq!(
-            pallet_phat_messages::Pending::<Test>::get(),
-            vec![Message::GatekeeperAdded(id(1))]
-        );
-        assert_noop!(add(id(1)), Error::<Test>::GatekeeperExists);
-    });
-}
-
-#[test]
-fn the_master_key_comes_from_the_gatekeeper_and_is_for_life() {
-    on_chain(|| {
-        let key = |byte| Payload::MasterKey { public: [byte; 32] };
-        Gatekeeper::<Test>::put(id(1));
-        assert_noop!(
-            Registry::on_payload(&id(2), &key(1)),
-            Error::<Test>::NotGatekeeper
-        );
-        assert_ok!(Registry::on_payload(&id(1), &key(1)));
-        System::assert_last_event(Event::MasterKeyAvailable { public: [1; 32] }.into());
-        assert_noop!(
-            Registry::on_payload(&id(1), &key(2)),
-            Error::<Test>::KeyMismatch
-        );
-        let events = System::event_count();
-        assert_ok!(Registry::on_payload(&id(1), &key(1)));
-        assert_eq!(
-            System::event_count(),
-            events,
-            "nothing new is nothing to tell"
-        );
-        assert_eq!(GatekeeperMasterPubkey::<Test>::get(), Some([1; 32]));
-    });
-}
-
-#[test]
 fn a_cluster_has_one_key_for_life() {
     on_chain(|| {
         assert_ok!(Registry::set_cluster_key(cluster_id(1), [1; 32]));
@@ -315,12 +291,11 @@ fn payloads_for_others_are_left_alone_and_cost_nothing_here() {
             }),
             Payload::ClusterKey {
                 cluster: cluster_id(1),
-                public: [1; 32],
-                worker: id(1),
-                secret: SealedKey {
-                    iv: [0; 12],
-                    ephemeral: [0; 32],
-                    data: [0; 48],
+                delivery: KeyDelivery {
+                    worker: id(1),
+                    public: [1; 32],
+                    secret: sealed(),
+                    transport: vec![],
                 },
             },
         ];

@@ -287,7 +287,7 @@ fn state_and_digest_of_every_block_agree_and_messages_have_no_gap() {
             let slot = SLOT + u64::from(header.number);
             assert_eq!(outbound.now_ms, slot * timing::DEFAULT_SLOT_DURATION);
             assert_eq!(outbound.first, next);
-            let expected = [2, 0, 3, 0][round];
+            let expected = [3, 0, 3, 0][round];
             assert_eq!(outbound.messages.len(), expected, "round {round}");
             if round == 0 {
                 assert_eq!(outbound.messages[0], Message::GatekeeperAdded(worker_id()));

@@ -2,14 +2,14 @@
 
 use crate::{
     ClusterPermission, ClusterWorkers, Clusters as Records, CodeIndex, Contracts, Error, Event,
-    WorkerCluster, WorkerStates, mock::*,
+    TransportKeys, WorkerCluster, WorkerStates, mock::*,
 };
 use codec::{Decode, Encode};
 use pallet_phat_messages::OnReport;
 use phat_primitives::{
     AccountId as RawAccount, Hash, blake2_256, ids,
     limits::{MAX_CLUSTER_WORKERS, MAX_CODE_LEN},
-    message::{ClusterMessage, KeyDelivery, Message, SealedKey},
+    message::{ClusterMessage, KeyDelivery, Message, SealedKey, TransportDelivery, TransportEpoch},
     report::Payload,
 };
 use polkadot_sdk::{
@@ -34,12 +34,28 @@ fn secret() -> SealedKey {
     }
 }
 
+fn delivery(recipient: u8, public: u8, epoch: u32) -> KeyDelivery {
+    KeyDelivery {
+        worker: worker(recipient),
+        public: [public; 32],
+        secret: secret(),
+        transport: vec![TransportDelivery {
+            first: 0,
+            epoch,
+            public: [public + epoch as u8 + 1; 32],
+            secret: secret(),
+        }],
+    }
+}
+
 fn key_payload(recipient: u8, public: u8) -> Payload {
+    key_of_epoch(recipient, public, 0)
+}
+
+fn key_of_epoch(recipient: u8, public: u8, epoch: u32) -> Payload {
     Payload::ClusterKey {
         cluster: first(),
-        public: [public; 32],
-        worker: worker(recipient),
-        secret: secret(),
+        delivery: delivery(recipient, public, epoch),
     }
 }
 
@@ -101,9 +117,9 @@ fn clusters_are_counted_from_one() {
 #[test]
 fn there_is_no_cluster_without_a_gatekeeper_or_a_system_contract() {
     on_chain(|| {
-        let gatekeeper = pallet_phat_registry::Gatekeeper::<Test>::take().unwrap();
+        let generations = pallet_phat_registry::MasterGenerations::<Test>::take();
         assert_noop!(create(1, &[1]), Error::<Test>::NoGatekeeper);
-        pallet_phat_registry::Gatekeeper::<Test>::put(gatekeeper);
+        pallet_phat_registry::MasterGenerations::<Test>::put(generations);
         let code = crate::PinkSystemCode::<Test>::take();
         assert_noop!(create(1, &[1]), Error::<Test>::NoPinkSystemCode);
         crate::PinkSystemCode::<Test>::set(code);
@@ -239,10 +255,10 @@ fn a_worker_that_leaves_is_free_again_and_the_others_are_told() {
         ordered();
         assert_ok!(remove(1, 2));
         assert_eq!(
-            ordered_there(),
-            vec![ClusterMessage::WorkerRemoved(worker(2))]
+            ordered_there().first(),
+            Some(&ClusterMessage::WorkerRemoved(worker(2)))
         );
-        System::assert_last_event(
+        System::assert_has_event(
             Event::WorkerRemovedFromCluster {
                 worker: worker(2),
                 cluster: first(),
@@ -324,14 +340,69 @@ fn a_clusters_key_goes_from_the_gatekeeper_to_the_workers_of_the_cluster() {
             }
             .into(),
         );
-        let delivery = |number| {
-            ClusterMessage::KeyDelivered(KeyDelivery {
-                worker: worker(number),
-                public: [7; 32],
-                secret: secret(),
+        let delivered = |number| ClusterMessage::KeyDelivered(delivery(number, 7, 0));
+        assert_eq!(ordered_there(), vec![delivered(2), delivered(3)]);
+    });
+}
+
+#[test]
+fn the_transport_key_changes_when_a_worker_leaves_and_when_the_owner_says_so() {
+    on_chain(|| {
+        assert_ok!(create(1, &[2, 3]));
+        let report = |payload| Clusters::on_payload(&worker(1), &payload);
+        assert_ok!(report(key_payload(2, 7)));
+        assert_ok!(report(key_payload(3, 7)));
+        assert_eq!(TransportKeys::<Test>::get(first()), Some((0, [8; 32])));
+        ordered();
+
+        assert_ok!(remove(1, 3));
+        let rotated = |epoch| {
+            ClusterMessage::TransportRotated(TransportEpoch {
+                epoch,
+                ..TransportEpoch::default()
             })
         };
-        assert_eq!(ordered_there(), vec![delivery(2), delivery(3)]);
+        assert_eq!(
+            ordered_there(),
+            vec![ClusterMessage::WorkerRemoved(worker(3)), rotated(1)]
+        );
+        assert_noop!(report(key_payload(2, 7)), Error::<Test>::StaleKey);
+        assert_noop!(
+            report(key_of_epoch(3, 7, 1)),
+            Error::<Test>::WorkerNotInCluster
+        );
+        assert_noop!(report(key_of_epoch(2, 7, 2)), Error::<Test>::StaleKey);
+        assert_ok!(report(key_of_epoch(2, 7, 1)));
+        assert_eq!(TransportKeys::<Test>::get(first()), Some((1, [9; 32])));
+        System::assert_has_event(
+            Event::TransportKeyAvailable {
+                cluster: first(),
+                epoch: 1,
+                pubkey: [9; 32],
+            }
+            .into(),
+        );
+        ordered();
+
+        assert_noop!(
+            Clusters::rotate_transport_key(signed(2), first()),
+            Error::<Test>::NotClusterOwner
+        );
+        assert_ok!(Clusters::rotate_transport_key(signed(1), first()));
+        assert_eq!(ordered_there(), vec![rotated(2)]);
+    });
+}
+
+#[test]
+fn a_key_that_two_gatekeepers_deliver_is_passed_on_once() {
+    on_chain(|| {
+        assert_ok!(create(1, &[2]));
+        assert_ok!(Registry::add_gatekeeper(RawOrigin::Root.into(), worker(4)));
+        ordered();
+        assert_ok!(Clusters::on_payload(&worker(4), &key_payload(2, 7)));
+        assert_eq!(ordered().len(), 1);
+        assert_ok!(Clusters::on_payload(&worker(1), &key_payload(2, 7)));
+        assert_eq!(ordered().len(), 0);
     });
 }
 
