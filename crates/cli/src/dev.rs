@@ -17,7 +17,8 @@ use phat_primitives::{AccountId, BlockNumber, ClusterId, Hash, ids, message::OUT
 use phat_runtime::presets::DEVELOPMENT_MEASUREMENT;
 use phat_solo::{Authority, Solo};
 use phat_worker::{
-    Config, Engines, SoftwareAttester, Worker, egress::EgressConfig, server::ServerLimits,
+    Config, Engines, SnapshotConfig, SoftwareAttester, Worker, egress::EgressConfig,
+    server::ServerLimits,
 };
 use polkadot_sdk::sp_genesis_builder::DEV_RUNTIME_PRESET;
 use std::{
@@ -114,7 +115,7 @@ async fn run_network(args: DevArgs, global: &Global) -> Result<(), DevError> {
     let network = async {
         out.step("starting the workers");
         let chain = ChainRpc::connect(&chain_url).await?;
-        let genesis = beginning(&chain, genesis_hash).await?;
+        let genesis = phat_worker::beginning(&chain_url, Some(genesis_hash)).await?;
         let workers = start_workers(&folder, &chain_url, genesis, listeners)?;
         let examples = if args.no_examples {
             Vec::new()
@@ -257,17 +258,6 @@ fn open_chain(args: &DevArgs, folder: &Path) -> Result<Solo, DevError> {
     })?)
 }
 
-/// What the workers trust: the chain's first block, and the authority that finalises the others.
-async fn beginning(chain: &ChainRpc, hash: Hash) -> Result<Genesis, DevError> {
-    let authority = Authority::from_secret_uri(OWNER)?.grandpa_id();
-    Ok(Genesis {
-        hash,
-        header: chain.genesis_header().await?,
-        authorities: vec![(authority.into_inner().0, 1)],
-        set_id: 0,
-    })
-}
-
 /// A worker, and where it is.
 pub(crate) struct Running {
     pub(crate) worker: Worker,
@@ -299,6 +289,7 @@ fn start_workers(
                 ..EgressConfig::default()
             },
             limits: ServerLimits::default(),
+            snapshots: SnapshotConfig::default(),
         };
         let worker = Worker::start(config, engines.clone(), listener)
             .map_err(|source| DevError::Worker { index, source })?;

@@ -113,29 +113,20 @@ async fn start_worker(
     genesis: [u8; 32],
     url: &str,
 ) -> (Worker, String) {
-    let first: Value = chain
-        .chain
-        .request("phat_blocks", rpc_params![0, 1])
-        .await
-        .unwrap();
-    let header = first["blocks"][0]["header"].as_str().unwrap();
-    let authority = Authority::from_secret_uri("//Alice").unwrap().grandpa_id();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let config = Config {
         directory: folder.to_owned(),
         chain: url.to_owned(),
-        genesis: Genesis {
-            hash: genesis.into(),
-            header: hex::decode(header.trim_start_matches("0x")).unwrap(),
-            authorities: vec![(authority.into_inner().0, 1)],
-            set_id: 0,
-        },
+        genesis: phat_worker::beginning(&chain.url, Some(genesis.into()))
+            .await
+            .unwrap(),
         operator: AccountId([1; 32]),
         measurement: [0; 32],
         attester: Arc::new(SoftwareAttester),
         egress: EgressConfig::default(),
         limits: ServerLimits::default(),
+        snapshots: SnapshotConfig::default(),
     };
     let engines = Engines::new().unwrap();
     (Worker::start(config, engines, listener).unwrap(), address)

@@ -47,7 +47,7 @@ use authorities::{AuthoritySet, scheduled_change};
 use block::{OpenHeader, decode_header};
 use codec::{Decode, DecodeAll, Encode};
 use limits::{MAX_BATCH_BLOCKS, MAX_BATCH_OUTBOUND_LEN};
-use phat_primitives::{BlockNumber, Hash, blake2_256};
+use phat_primitives::{BlockNumber, Hash, blake2_256, storage::GRANDPA_AUTHORITIES};
 
 /// Where trust begins. The hash and the authorities come from the worker's own configuration; the
 /// header may come from anywhere, as it is checked against the hash.
@@ -63,6 +63,28 @@ pub struct Genesis {
     pub set_id: u64,
 }
 
+impl Genesis {
+    /// The beginning of the chain with this first header, whoever sent it: the authorities come from a
+    /// proof of [`GRANDPA_AUTHORITIES`] in the state of that block. It is as good as the reason to
+    /// believe in the header's hash.
+    pub fn from_proof(header: Vec<u8>, proof: Vec<Vec<u8>>) -> Result<Self, GenesisError> {
+        let state_root = decode_header(&header)?.state_root;
+        let value = read_proof(state_root, proof, &[GRANDPA_AUTHORITIES])?
+            .into_iter()
+            .next()
+            .flatten()
+            .ok_or(GenesisError::NoAuthorities)?;
+        let authorities =
+            DecodeAll::decode_all(&mut &value[..]).map_err(|_| GenesisError::NoAuthorities)?;
+        Ok(Self {
+            hash: blake2_256(&header).into(),
+            header,
+            authorities,
+            set_id: 0,
+        })
+    }
+}
+
 /// Why a follower cannot begin.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum GenesisError {
@@ -72,6 +94,14 @@ pub enum GenesisError {
     /// The authorities are no valid set.
     #[error("the genesis authorities are not valid: {0}")]
     Authorities(#[from] AuthoritiesError),
+    /// The proof of the authorities does not hold.
+    #[error(
+        "it is not proven who finalises the blocks: {0}; use a node that keeps the state of its first block"
+    )]
+    Proof(#[from] ProofError),
+    /// The state of the first block names no authorities.
+    #[error("the state of the first block names no authorities: is this a chain with GRANDPA?")]
+    NoAuthorities,
 }
 
 /// A final block.

@@ -3,7 +3,7 @@
 //! A key begins with the xxHash of the pallet's name and of the item's name, as FRAME lays them out.
 //! The names are part of the wire format; the runtime's tests check the constants.
 
-use crate::{ContractId, WorkerId};
+use crate::{BlockNumber, ClusterId, ContractId, WorkerId};
 use alloc::vec::Vec;
 use blake2::{Blake2b, Digest, digest::consts::U16};
 
@@ -17,6 +17,27 @@ const CONTRACT_KEYS: [u8; 32] = [
     0x0d, 0x74, 0x69, 0x31, 0xe7, 0xa6, 0xbf, 0xd4, 0x7f, 0xbc, 0xcc, 0xfd, 0x71, 0x98, 0x4a, 0xef,
     0x56, 0xd5, 0xf6, 0x99, 0x3e, 0xdd, 0x94, 0x74, 0x76, 0x75, 0x48, 0x48, 0xe5, 0xe2, 0x70, 0xf1,
 ];
+/// `PhalaRegistry::Endpoints`.
+const ENDPOINTS: [u8; 32] = [
+    0x0d, 0x74, 0x69, 0x31, 0xe7, 0xa6, 0xbf, 0xd4, 0x7f, 0xbc, 0xcc, 0xfd, 0x71, 0x98, 0x4a, 0xef,
+    0x25, 0x65, 0x02, 0xb0, 0x06, 0x69, 0x7f, 0xb1, 0x42, 0xd2, 0xeb, 0x87, 0xba, 0x5e, 0x1c, 0xa1,
+];
+/// `PhalaPhatContracts::AgreedRoots`.
+const AGREED_ROOTS: [u8; 32] = [
+    0x87, 0xe4, 0x21, 0xa9, 0x1a, 0xbb, 0xc4, 0x2f, 0x22, 0xfc, 0x6f, 0x8d, 0xd9, 0x88, 0x19, 0x42,
+    0x70, 0xee, 0xa9, 0xf5, 0x2a, 0xa7, 0xf3, 0x1c, 0x38, 0x08, 0x83, 0x1d, 0x4f, 0xab, 0x4e, 0x37,
+];
+/// `Grandpa::Authorities`: the keys that finalise blocks, with their weights. In the genesis block
+/// they are where a worker's trust begins.
+pub const GRANDPA_AUTHORITIES: [u8; 32] = [
+    0x5f, 0x9c, 0xc4, 0x5b, 0x7a, 0x00, 0xc5, 0x89, 0x93, 0x61, 0xe1, 0xc6, 0x09, 0x96, 0x78, 0xdc,
+    0x5e, 0x06, 0x21, 0xc4, 0x86, 0x9a, 0xa6, 0x0c, 0x02, 0xbe, 0x9a, 0xdc, 0xc9, 0x8a, 0x0d, 0x1d,
+];
+
+/// The part of a key that `Blake2_128Concat` makes of a storage map's key.
+fn hashed(key: &[u8]) -> Vec<u8> {
+    [&Blake2b::<U16>::digest(key)[..], key].concat()
+}
 
 /// Key of the number of the next report that the chain accepts of a worker: a `u64`, 0 if absent.
 pub fn next_report_key(worker: &WorkerId) -> Vec<u8> {
@@ -25,6 +46,21 @@ pub fn next_report_key(worker: &WorkerId) -> Vec<u8> {
 
 /// Key of the public key of a contract: 32 bytes, absent until it is published.
 pub fn contract_key_key(contract: &ContractId) -> Vec<u8> {
-    let hash = Blake2b::<U16>::digest(contract.0);
-    [&CONTRACT_KEYS[..], &hash[..], &contract.0[..]].concat()
+    [&CONTRACT_KEYS[..], &hashed(&contract.0)].concat()
+}
+
+/// Key of the endpoints of a worker: variant 0 of an enum, a list of texts.
+pub fn endpoints_key(worker: &WorkerId) -> Vec<u8> {
+    [&ENDPOINTS[..], &hashed(&worker.0)].concat()
+}
+
+/// Key of what most workers of a cluster have agreed on after a block: [`crate::report::Roots`],
+/// absent if they have not, or long ago.
+pub fn agreed_roots_key(cluster: &ClusterId, block: BlockNumber) -> Vec<u8> {
+    [
+        &AGREED_ROOTS[..],
+        &hashed(&cluster.0),
+        &hashed(&block.to_le_bytes()),
+    ]
+    .concat()
 }

@@ -81,26 +81,49 @@ impl Snapshot {
         self.range(&self.0.shared.keys.space_prefix(space), limit)
     }
 
+    /// Calls `visit` with each record of a space, in no particular order, until it fails. Only one
+    /// record is in memory at a time.
+    pub fn for_each<E: From<ReadError>>(
+        &self,
+        space: Space,
+        mut visit: impl FnMut(Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.visit(&self.0.shared.keys.space_prefix(space), &mut visit)
+    }
+
     fn range(&self, prefix: &[u8], limit: usize) -> Result<Vec<Record>, ReadError> {
+        let mut found = Vec::new();
+        self.visit(prefix, &mut |record| {
+            if found.len() == limit {
+                return Err(ReadError::TooMany { limit });
+            }
+            found.push(record);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    fn visit<E: From<ReadError>>(
+        &self,
+        prefix: &[u8],
+        visit: &mut impl FnMut(Record) -> Result<(), E>,
+    ) -> Result<(), E> {
         let Inner { records, shared } = &*self.0;
         let end = after(prefix);
         let range = match &end {
             Some(end) => records.range(prefix..&end[..]),
             None => records.range(prefix..),
         };
-        let mut found = Vec::new();
-        for entry in range.map_err(redb::Error::from)? {
-            let (name, sealed) = entry.map_err(redb::Error::from)?;
-            if found.len() == limit {
-                return Err(ReadError::TooMany { limit });
-            }
+        let failed = |error: redb::StorageError| ReadError::Storage(error.into());
+        for entry in range.map_err(failed)? {
+            let (name, sealed) = entry.map_err(failed)?;
             let record = shared
                 .keys
                 .open_record(name.value(), sealed.value())
                 .map_err(|NotAuthentic| ReadError::Tampered)?;
-            found.push(record);
+            visit(record)?;
         }
-        Ok(found)
+        Ok(())
     }
 }
 

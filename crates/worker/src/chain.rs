@@ -7,8 +7,8 @@ use jsonrpsee::{
     rpc_params,
     ws_client::{WsClient, WsClientBuilder},
 };
-use phat_follower::{Batch, BlockData};
-use phat_primitives::{BlockNumber, Hash};
+use phat_follower::{Batch, BlockData, Genesis, GenesisError};
+use phat_primitives::{BlockNumber, Hash, blake2_256, storage::GRANDPA_AUTHORITIES};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -37,6 +37,55 @@ pub enum ChainError {
     Malformed(&'static str),
 }
 
+/// Why the beginning of a chain cannot be trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum BeginningError {
+    /// The chain does not answer.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// It is not the chain that was named.
+    #[error(
+        "the chain at {url} begins with block {found:?} and not with {expected:?}: it is another chain"
+    )]
+    Another {
+        /// Where it is.
+        url: String,
+        /// What was named.
+        expected: Hash,
+        /// What it says.
+        found: Hash,
+    },
+    /// What it says about its beginning does not hold.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+}
+
+/// Where trust in the chain at `url` begins: its first block, and who finalises the blocks after it,
+/// proven from the state of the first block. If a hash is expected, only that chain will do; otherwise
+/// whatever is at the address is believed, this once.
+pub async fn beginning(url: &str, expected: Option<Hash>) -> Result<Genesis, BeginningError> {
+    let chain = Chain::connect(url).await?;
+    let malformed = || ChainError::Malformed("phat_blocks");
+    let (batch, _) = chain.blocks(0, 1).await?.ok_or_else(malformed)?;
+    let header = batch
+        .blocks
+        .into_iter()
+        .next()
+        .ok_or_else(malformed)?
+        .header;
+    let hash = Hash::from(blake2_256(&header));
+    if let Some(expected) = expected.filter(|expected| *expected != hash) {
+        return Err(BeginningError::Another {
+            url: url.to_owned(),
+            expected,
+            found: hash,
+        });
+    }
+    let keys = [GRANDPA_AUTHORITIES.to_vec()];
+    let proof = chain.read_proof(&keys, &hash).await?;
+    Ok(Genesis::from_proof(header, proof)?)
+}
+
 /// A connection to the chain.
 pub(crate) struct Chain {
     url: String,
@@ -47,6 +96,7 @@ pub(crate) struct Chain {
 struct BlocksAnswer {
     blocks: Vec<BlockAnswer>,
     justification: Option<String>,
+    finalized: BlockNumber,
 }
 
 #[derive(Deserialize)]
@@ -84,12 +134,13 @@ impl Chain {
         }
     }
 
-    /// Finalised blocks from `first` on, with the justification of the last one.
+    /// Finalised blocks from `first` on, with the justification of the last one, and the height that
+    /// the chain claims to have.
     pub(crate) async fn blocks(
         &self,
         first: BlockNumber,
         max: u32,
-    ) -> Result<Option<Batch>, ChainError> {
+    ) -> Result<Option<(Batch, BlockNumber)>, ChainError> {
         let answer: BlocksAnswer = self
             .client
             .request(
@@ -111,10 +162,11 @@ impl Chain {
             })
             .collect::<Result<_, ChainError>>()?;
         let justification = bytes(&answer.justification.unwrap_or_default(), "phat_blocks")?;
-        Ok(Some(Batch {
+        let batch = Batch {
             blocks,
             justification,
-        }))
+        };
+        Ok(Some((batch, answer.finalized)))
     }
 
     /// Tells of finalised blocks.

@@ -45,6 +45,13 @@ pub(crate) struct ClusterRecord {
     members: Vec<WorkerId>,
 }
 
+impl ClusterRecord {
+    /// The workers of the cluster.
+    pub(crate) fn members(&self) -> &[WorkerId] {
+        &self.members
+    }
+}
+
 /// What a worker knows of the gatekeepers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Gatekeepers {
@@ -98,16 +105,10 @@ impl Keyring {
         })
     }
 
-    /// Whether this worker is a gatekeeper that holds the newest master key.
-    pub(crate) fn is_gatekeeper(&self) -> bool {
-        self.gatekeepers.workers.contains(&self.id())
-            && !self.masters.is_empty()
-            && self.masters.len() >= self.gatekeepers.publics.len()
-    }
-
-    /// Public half of the newest master key.
-    pub(crate) fn master_public(&self) -> Option<[u8; 32]> {
-        self.gatekeepers.publics.last().copied()
+    /// Public half of the newest master key, and whether this worker holds the secret one.
+    pub(crate) fn master(&self) -> Option<([u8; 32], bool)> {
+        let public = *self.gatekeepers.publics.last()?;
+        Some((public, self.masters.len() == self.gatekeepers.publics.len()))
     }
 
     /// Genesis hash of the chain.
@@ -727,8 +728,8 @@ mod tests {
         let sent = peers[0].due(2);
         assert!(matches!(&sent[..], [Payload::MasterKeys(keys)] if keys.worker == second));
         delivered(&mut peers, 3, &sent);
-        assert!(peers[1].ring.is_gatekeeper());
-        assert!(!peers[2].ring.is_gatekeeper());
+        assert!(peers[1].ring.master().unwrap().1);
+        assert!(!peers[2].ring.master().unwrap().1);
         peers[1].restart();
         assert_eq!(
             peers[0].ring.masters[0].public(),
@@ -792,7 +793,7 @@ mod tests {
         let mut peers = network();
         let first = peers[0].id();
         all(&mut peers, 2, &Message::GatekeeperRemoved(first));
-        assert!(!peers[0].ring.is_gatekeeper());
+        assert!(!peers[0].ring.master().unwrap().1);
         peers[0].restart();
         assert!(peers[0].ring.masters.is_empty());
         let members = vec![peers[1].id()];
@@ -848,7 +849,7 @@ mod tests {
                 keys: vec![lie],
             })],
         );
-        assert!(!peers[1].ring.is_gatekeeper());
+        assert!(!peers[1].ring.master().unwrap().1);
         let members = vec![peers[2].id()];
         created(&mut peers, 4, members, 0);
         let sent = peers[0].due(4);

@@ -19,6 +19,9 @@
 //! | [`identity`] | the worker's key and evidence |
 //! | [`server`] | the HTTP service that clients talk to |
 //! | [`egress`] | HTTP requests that contracts make |
+//!
+//! What a worker needs beside these is in modules of their own: keys on their way (`keys`), snapshots
+//! of the cluster (`snapshot`), reports to the chain (`reporter`), what is on the disk (`records`).
 
 pub mod egress;
 pub mod identity;
@@ -34,8 +37,11 @@ mod logs;
 mod records;
 mod reporter;
 mod service;
+mod snapshot;
 mod surroundings;
 
+pub use chain::{BeginningError, beginning};
 pub use identity::{Attester, SoftwareAttester};
 pub use node::Engines;
+pub use snapshot::{SnapshotConfig, Source};
 pub use worker::{Config, StartError, Worker};

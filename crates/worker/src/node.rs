@@ -8,6 +8,10 @@
 //! position of its own, which is behind when the worker has just joined: it then replays the
 //! cluster's blocks from the first one on, each checked against the hash that it has followed.
 
+mod restore;
+
+pub(crate) use restore::{RestoreError, Wanted};
+
 use crate::{
     chain::{BLOCKS_PER_REQUEST, Chain, ChainError},
     compiled,
@@ -94,6 +98,8 @@ pub struct View {
     pub next_message: MessageNumber,
     /// Whether the chain has had no newer block since the worker was started.
     pub caught_up: bool,
+    /// Public half of the network's newest master key, and whether this worker holds the secret one.
+    pub(crate) master: Option<([u8; 32], bool)>,
     /// The cluster that the worker is in.
     pub member: Option<MemberView>,
     pub(crate) snapshot: Snapshot,
@@ -221,6 +227,9 @@ pub struct Node {
     /// Whether the chain has had no newer block since the worker was started. Until then it may be
     /// behind by any number of blocks, also because somebody has put back an older copy of its disk.
     caught_up: bool,
+    /// Whether the chain is so far ahead that blocks are followed and not applied to the cluster: a
+    /// snapshot will be quicker.
+    deferring: bool,
     views: watch::Sender<View>,
 }
 
@@ -242,8 +251,16 @@ impl Node {
         }
         let keys = Keyring::read(&snapshot, identity.clone(), genesis)?;
         let (member, queries) = (kept.member.as_ref(), &engines.queries);
-        let view = view(&follower, &kept.position, member, false, queries, snapshot);
-        Ok(Self {
+        let view = view(
+            &follower,
+            &kept.position,
+            member,
+            &keys,
+            false,
+            queries,
+            snapshot,
+        );
+        let mut node = Self {
             identity,
             store,
             engines,
@@ -253,8 +270,11 @@ impl Node {
             keys,
             outbox_counter: kept.outbox_counter,
             caught_up: false,
+            deferring: false,
             views: watch::Sender::new(view),
-        })
+        };
+        node.begin_anew()?;
+        Ok(node)
     }
 
     /// Forgets what is in memory for what is on disk. After an error in the middle of a block, memory
@@ -287,9 +307,20 @@ impl Node {
         ))?)
     }
 
+    /// The last block followed.
+    pub(crate) fn head(&self) -> Head {
+        self.follower.head()
+    }
+
     /// Number of the next block that is wanted.
     pub fn next_block(&self) -> BlockNumber {
         self.follower.head().number.saturating_add(1)
+    }
+
+    /// Takes note of the height that the chain claims to have. It only decides how the worker catches
+    /// up, so it need not be true.
+    pub(crate) fn hear_height(&mut self, height: BlockNumber) {
+        self.deferring = height.saturating_sub(self.position.number) > restore::FAR_BEHIND;
     }
 
     /// Follows a batch of blocks and commits the effects of each. If an error is returned, the blocks
@@ -326,7 +357,7 @@ impl Node {
         let Some(first) = self.missing() else {
             return Ok(None);
         };
-        let Some(batch) = chain.blocks(first, BLOCKS_PER_REQUEST).await? else {
+        let Some((batch, _)) = chain.blocks(first, BLOCKS_PER_REQUEST).await? else {
             return Err(NodeError::NotFollowed(first));
         };
         let replayed = self.replay(first, batch).await;
@@ -377,7 +408,7 @@ impl Node {
             .member
             .as_ref()
             .is_some_and(|member| member.record.applied.number.saturating_add(1) == number);
-        if in_step {
+        if in_step && !self.deferring {
             self.apply(number, &block.outbound, &mut writes, effects)
                 .await?;
         }
@@ -439,17 +470,7 @@ impl Node {
         let birth = records::cluster(snapshot, cluster)?
             .ok_or(NodeError::UnknownCluster(*cluster))?
             .birth;
-        let record = Membership {
-            cluster: *cluster,
-            root: Secret::of(&root),
-            transport,
-            applied: Position {
-                number: birth.saturating_sub(1),
-                ..Position::default()
-            },
-            accumulator: Accumulator::default().to_bytes(),
-            oldest_receipts: 0,
-        };
+        let record = Membership::begin(*cluster, Secret::of(&root), transport, birth);
         records::delete_membership(writes);
         records::put_membership(writes, &record);
         self.member = Some(Member::new(record, &self.engines.commands)?);
@@ -568,6 +589,7 @@ impl Node {
             &self.follower,
             &self.position,
             member,
+            &self.keys,
             self.caught_up,
             queries,
             snapshot,
@@ -628,6 +650,7 @@ fn view(
     follower: &Follower,
     position: &Position,
     member: Option<&Member>,
+    keys: &Keyring,
     caught_up: bool,
     queries: &Engine,
     snapshot: Snapshot,
@@ -638,6 +661,7 @@ fn view(
         now_ms: position.now_ms,
         next_message: position.next_message,
         caught_up,
+        master: keys.master(),
         member: member.map(|member| MemberView {
             cluster: member.cluster.with_engine(queries.clone()),
             state_root: member.accumulator.root(),

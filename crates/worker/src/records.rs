@@ -154,6 +154,8 @@ pub(crate) struct Membership {
     pub(crate) accumulator: Vec<u8>,
     /// First group of receipts that is kept.
     pub(crate) oldest_receipts: u64,
+    /// The state is being taken from a snapshot: what is there of it is worth nothing.
+    pub(crate) restoring: bool,
 }
 
 macro_rules! single {
@@ -329,9 +331,67 @@ pub(crate) fn delete_ready(batch: &mut Batch, statement: &SignedContractReady) {
 /// Forgets everything of the cluster that the worker was in.
 pub(crate) fn delete_membership(batch: &mut Batch) {
     batch.delete(META, &[], b"membership");
-    batch.delete_space(STATE);
-    batch.delete_space(RECEIPTS);
-    batch.delete_space(READY);
+    delete_state(batch);
+}
+
+/// Forgets the state of the cluster, and what follows from it.
+pub(crate) fn delete_state(batch: &mut Batch) {
+    for space in [STATE, RECEIPTS, READY] {
+        batch.delete_space(space);
+    }
+}
+
+/// A record in a snapshot.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub(crate) struct SnapshotRecord {
+    space: Space,
+    group: Vec<u8>,
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Vec<u8>,
+}
+
+impl SnapshotRecord {
+    /// Key and value, if it is a record of the state.
+    pub(crate) fn as_state(&self) -> Option<(&[u8], &[u8])> {
+        (self.space == STATE).then_some((&self.key, &self.value))
+    }
+}
+
+/// Calls `visit` with each record that belongs into a snapshot.
+pub(crate) fn for_snapshot<E: From<ReadError>>(
+    snapshot: &Snapshot,
+    mut visit: impl FnMut(SnapshotRecord) -> Result<(), E>,
+) -> Result<(), E> {
+    for space in [STATE, RECEIPTS] {
+        snapshot.for_each(space, |record| {
+            visit(SnapshotRecord {
+                space,
+                group: record.group,
+                key: record.key,
+                value: record.value,
+            })
+        })?;
+    }
+    Ok(())
+}
+
+/// Writes a record from a snapshot. `false` if it is none that belongs there.
+pub(crate) fn put_from_snapshot(batch: &mut Batch, record: SnapshotRecord) -> bool {
+    let SnapshotRecord {
+        space,
+        group,
+        key,
+        value,
+    } = record;
+    let belongs = match space {
+        STATE => group_of(&key) == group,
+        RECEIPTS => group.len() == 8 && key.len() == 8,
+        _ => false,
+    };
+    if belongs {
+        batch.put(space, &group, &key, value);
+    }
+    belongs
 }
 
 /// The state of the worker's cluster in a snapshot of the store.

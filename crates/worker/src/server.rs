@@ -1,4 +1,5 @@
-//! The HTTP service of one worker: pRPC for clients, `/health` for operators.
+//! The HTTP service of one worker: pRPC for clients, `/health` for operators, `/snapshots` for other
+//! workers.
 //!
 //! This part knows HTTP and limits, and nothing of contracts: what a method does is behind
 //! [`Service`]. Everybody on the internet can connect here, so nothing that a stranger sends may
@@ -25,6 +26,7 @@ mod limits;
 mod listener;
 mod routes;
 mod service;
+mod snapshots;
 
 pub use error::ServiceError;
 pub use limits::ServerLimits;

@@ -6,6 +6,7 @@ use crate::{
     node::{MemberView, View},
     records,
     server::{Service, ServiceError},
+    snapshot::Shelf,
     surroundings::Here,
 };
 use codec::{Decode, DecodeAll, Encode};
@@ -14,7 +15,7 @@ use phat_cluster::{Ask, QueryError, Settings, settings, weight};
 use phat_crypto::{Keypair, SharedKey, certificate, envelope, rand_core::OsRng};
 use phat_engine::{ExecutionFault, Overlay, State, schema};
 use phat_primitives::{
-    AccountId, ContractId, Hash, WorkerId, blake2_256,
+    AccountId, ClusterId, ContractId, Hash, WorkerId, blake2_256,
     command::EncryptedData,
     query::{
         InkQuery, InkQueryData, InkQueryError, InkQueryOk, InkResponse, ReceiptRequest,
@@ -23,11 +24,13 @@ use phat_primitives::{
 };
 use phat_prpc::{
     Attestation, ClusterInfo, ContractInfo, ContractQueryRequest, ContractQueryResponse,
-    GetClusterInfoResponse, GetContractInfoRequest, GetContractInfoResponse, GetEndpointResponse,
-    GetRuntimeInfoRequest, InitRuntimeResponse, PhactoryInfo, SystemInfo,
+    GatekeeperRole, GatekeeperStatus, GetClusterInfoResponse, GetContractInfoRequest,
+    GetContractInfoResponse, GetEndpointResponse, GetRuntimeInfoRequest, InitRuntimeResponse,
+    PhactoryInfo, SystemInfo,
 };
 use std::{
     collections::{HashSet, VecDeque},
+    fs::File,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -52,6 +55,8 @@ pub(crate) struct WorkerService {
     pub(crate) here: Here,
     pub(crate) logs: Arc<Logs>,
     pub(crate) answered: Answered,
+    /// The worker's snapshots.
+    pub(crate) shelf: Shelf,
     /// Longest time for a query.
     pub(crate) query_timeout: Duration,
     /// Contracts that are told of at once.
@@ -321,6 +326,17 @@ impl Service for WorkerService {
             .member
             .as_ref()
             .map_or(0, |member| member.contracts.len() as u64);
+        let gatekeeper = GatekeeperStatus {
+            role: match view.master {
+                Some((_, true)) => GatekeeperRole::Active,
+                _ => GatekeeperRole::None,
+            }
+            .into(),
+            master_public_key: view
+                .master
+                .map(|(public, _)| hex::encode(public))
+                .unwrap_or_default(),
+        };
         PhactoryInfo {
             initialized: true,
             registered: view.member.is_some(),
@@ -335,7 +351,9 @@ impl Service for WorkerService {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             current_block_time: view.now_ms,
             max_supported_pink_runtime_version: "1.2".to_owned(),
+            gatekeeper: Some(gatekeeper.clone()),
             system: Some(SystemInfo {
+                gatekeeper: Some(gatekeeper),
                 registered: view.member.is_some(),
                 public_key: public.clone(),
                 ecdh_public_key: public,
@@ -435,6 +453,14 @@ impl Service for WorkerService {
             }
         };
         self.seal(&opened.shared, &InkResponse { nonce, result }.encode())
+    }
+
+    fn latest_snapshot(&self, cluster: &ClusterId) -> Option<String> {
+        self.shelf.latest(cluster).map(|latest| latest.to_string())
+    }
+
+    fn open_snapshot(&self, cluster: &ClusterId, root: &Hash) -> Option<File> {
+        self.shelf.open(cluster, root).ok()
     }
 
     async fn receipt(

@@ -11,6 +11,7 @@ use crate::{
     reporter::Reporter,
     server::{self, ServerLimits},
     service::{Answered, WorkerService},
+    snapshot::{self, Photographer, Shelf, SnapshotConfig, Source},
     surroundings::Here,
 };
 use phat_attestation::Evidence;
@@ -18,13 +19,21 @@ use phat_crypto::Keypair;
 use phat_follower::{Follower, Genesis, GenesisError};
 use phat_primitives::{AccountId, Hash, WorkerId};
 use phat_store::{OpenError, Owner, Store};
-use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
 /// How long to wait before the chain is tried again.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 /// How long to wait for news of a block before asking for it.
 const POLL_AFTER: Duration = Duration::from_secs(10);
+
+/// How long to apply blocks before a snapshot is looked for again.
+const SEARCH_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// How a worker is set up.
 pub struct Config {
@@ -44,6 +53,8 @@ pub struct Config {
     pub egress: EgressConfig,
     /// Bounds on what clients may ask.
     pub limits: ServerLimits,
+    /// Where snapshots of its cluster go and come from.
+    pub snapshots: SnapshotConfig,
 }
 
 /// Why a worker cannot start.
@@ -100,6 +111,7 @@ impl Worker {
             attester,
             egress,
             limits,
+            snapshots,
         } = config;
         fs::create_dir_all(&directory).map_err(|source| StartError::Directory {
             path: directory.clone(),
@@ -132,6 +144,7 @@ impl Worker {
             deadline: None,
         };
         let (stop, stopped) = watch::channel(false);
+        let shelf = Shelf::new(directory.join(snapshot::PATH));
         let service = Arc::new(WorkerService {
             identity: identity.clone(),
             operator,
@@ -142,11 +155,18 @@ impl Worker {
             here: here.clone(),
             logs,
             answered: Answered::default(),
+            shelf: shelf.clone(),
             query_timeout: limits.query_timeout,
             max_contract_ids: limits.max_contract_ids,
         });
         let serving = server::serve(listener, service.clone(), limits, until(stopped.clone()));
-        let following = follow(chain.clone(), node, here, stopped.clone());
+        let snapshots = Snapshots {
+            folder: directory.join(snapshot::PATH),
+            sources: snapshots.sources.clone(),
+            photographer: Photographer::new(shelf, snapshots),
+            searched: None,
+        };
+        let following = follow(chain.clone(), node, here, snapshots, stopped.clone());
         // On a thread of its own: applying a block compiles code and waits for the disk, and queries
         // must not wait for that.
         let runtime = tokio::runtime::Handle::current();
@@ -213,12 +233,43 @@ enum Interrupted {
     Closed,
 }
 
+/// Snapshots of the worker's cluster, in both directions.
+struct Snapshots {
+    folder: PathBuf,
+    sources: Vec<Source>,
+    photographer: Photographer,
+    /// When a snapshot was looked for in vain.
+    searched: Option<Instant>,
+}
+
+impl Snapshots {
+    /// Takes a snapshot if the worker needs one and somebody has one. `false` if it does not, or if
+    /// nobody has: then the cluster's blocks are applied one by one.
+    async fn take(&mut self, node: &mut Node, chain: &Chain) -> Result<bool, NodeError> {
+        let recently = self
+            .searched
+            .is_some_and(|at| at.elapsed() < SEARCH_AGAIN_AFTER);
+        let Some(wanted) = node.wants_snapshot()?.filter(|_| !recently) else {
+            return Ok(false);
+        };
+        let taken = snapshot::take(node, chain, &wanted, &self.folder, &self.sources).await?;
+        self.searched = (!taken).then(Instant::now);
+        Ok(taken)
+    }
+}
+
 /// Follows the chain for as long as the worker runs. Whatever goes wrong is tried again: what was
 /// committed stays, and what is refused is refused again.
-async fn follow(url: String, mut node: Node, here: Here, stopped: watch::Receiver<bool>) {
+async fn follow(
+    url: String,
+    mut node: Node,
+    here: Here,
+    mut snapshots: Snapshots,
+    stopped: watch::Receiver<bool>,
+) {
     loop {
         let ended = tokio::select! {
-            ended = follow_connected(&url, &mut node, &here, &stopped) => ended,
+            ended = follow_connected(&url, &mut node, &here, &mut snapshots, &stopped) => ended,
             () = until(stopped.clone()) => return,
         };
         match ended {
@@ -238,6 +289,7 @@ async fn follow_connected(
     url: &str,
     node: &mut Node,
     here: &Here,
+    snapshots: &mut Snapshots,
     stopped: &watch::Receiver<bool>,
 ) -> Result<(), Interrupted> {
     let chain = Chain::connect(url).await?;
@@ -259,15 +311,23 @@ async fn follow_connected(
     };
     loop {
         while !*stopped.borrow() {
-            if let Some(effects) = node.catch_up(&chain).await? {
-                done(node, effects)?;
-            } else if let Some(batch) = chain.blocks(node.next_block(), BLOCKS_PER_REQUEST).await? {
+            let next = chain.blocks(node.next_block(), BLOCKS_PER_REQUEST).await?;
+            if let Some((batch, height)) = next {
+                node.hear_height(height);
                 let effects = node.follow(batch).await?;
+                done(node, effects)?;
+            } else if snapshots.take(node, &chain).await? {
+                for (contract, weight) in node.weights()? {
+                    here.cache.set_weight(contract, weight);
+                }
+                node.publish()?;
+            } else if let Some(effects) = node.catch_up(&chain).await? {
                 done(node, effects)?;
             } else {
                 if node.caught_up()? {
                     node.publish()?;
                 }
+                snapshots.photographer.tick(|| node.snapshot_job());
                 break;
             }
         }

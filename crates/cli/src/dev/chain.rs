@@ -51,18 +51,6 @@ impl ChainRpc {
             .map_err(|_| DevError::Malformed("state_getStorage"))
     }
 
-    /// The encoded header of block 0.
-    pub(super) async fn genesis_header(&self) -> Result<Vec<u8>, DevError> {
-        let answer: Value = self
-            .client
-            .request("phat_blocks", rpc_params![0, 1])
-            .await?;
-        answer["blocks"][0]["header"]
-            .as_str()
-            .and_then(|header| hex::decode(header.trim_start_matches("0x")).ok())
-            .ok_or(DevError::Malformed("phat_blocks"))
-    }
-
     /// Height of the chain.
     pub(super) async fn height(&self) -> Result<BlockNumber, DevError> {
         let header: Value = self

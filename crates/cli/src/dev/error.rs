@@ -36,6 +36,9 @@ pub(crate) enum DevError {
         #[source]
         source: io::Error,
     },
+    /// The chain's beginning cannot be trusted.
+    #[error(transparent)]
+    Beginning(#[from] phat_worker::BeginningError),
     /// There is no port with that number.
     #[error("there is no port for worker {0}: choose a smaller --worker-port")]
     NoPort(u16),

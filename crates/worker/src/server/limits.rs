@@ -32,6 +32,8 @@ pub struct ServerLimits {
     pub query_timeout: Duration,
     /// Contract ids in one `GetContractInfo`: each costs more in the answer than in the request.
     pub max_contract_ids: usize,
+    /// Snapshots that are sent at once: each takes as much of the network as it gets.
+    pub max_snapshots: usize,
     /// When a refused client may try again.
     pub retry_after: Duration,
     /// Time that requests under way have to finish when the service is stopped.
@@ -51,6 +53,7 @@ impl Default for ServerLimits {
             max_waiting: 256,
             query_timeout: Duration::from_secs(60),
             max_contract_ids: 1_024,
+            max_snapshots: 4,
             retry_after: Duration::from_secs(1),
             shutdown_grace: Duration::from_secs(5),
         }

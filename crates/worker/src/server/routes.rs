@@ -3,6 +3,7 @@
 use super::{
     ServerLimits, Service, ServiceError,
     error::{Failure, success},
+    snapshots,
 };
 use axum::{
     Router,
@@ -37,6 +38,7 @@ pub(super) fn router<S: Service>(service: Arc<S>, limits: ServerLimits) -> Route
         .expose_headers([header::RETRY_AFTER]);
     Router::new()
         .route("/health", get(health::<S>))
+        .merge(snapshots::router(service.clone(), limits))
         .fallback(call::<S>)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(cors)

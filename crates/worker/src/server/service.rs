@@ -1,12 +1,13 @@
 //! What the HTTP service needs from the worker.
 
 use super::ServiceError;
+use phat_primitives::{ClusterId, Hash};
 use phat_prpc::{
     ContractQueryRequest, ContractQueryResponse, GetClusterInfoResponse, GetContractInfoRequest,
     GetContractInfoResponse, GetEndpointResponse, GetRuntimeInfoRequest, InitRuntimeResponse,
     PhactoryInfo,
 };
-use std::future::Future;
+use std::{fs::File, future::Future};
 
 /// The methods of a worker, one for each of [`phat_prpc::Method`].
 ///
@@ -44,6 +45,13 @@ pub trait Service: Send + Sync + 'static {
         &self,
         request: ContractQueryRequest,
     ) -> impl Future<Output = Result<ContractQueryResponse, ServiceError>> + Send;
+
+    /// Names the newest snapshot of a cluster that the worker has: its block, and its root as hex with
+    /// `0x`.
+    fn latest_snapshot(&self, cluster: &ClusterId) -> Option<String>;
+
+    /// Opens the snapshot of a cluster at a state root.
+    fn open_snapshot(&self, cluster: &ClusterId, root: &Hash) -> Option<File>;
 
     /// Returns the receipt of a command.
     fn receipt(
