@@ -11,20 +11,20 @@
 use crate::{
     chain::{BLOCKS_PER_REQUEST, Chain, ChainError},
     compiled,
-    records::{self, ClusterState, Membership, Position, RecordError},
+    records::{self, BlockReceipts, ClusterState, Membership, Position, RecordError},
 };
-use codec::Encode;
+use codec::{Decode, Encode};
 use phat_cluster::{Accumulator, ApplyError, Block, Cluster, LogRecord};
 use phat_crypto::{Keypair, contexts, envelope, rand_core::OsRng};
 use phat_engine::{Engine, ExecutionFault, State, StateError, pink::PinkEvent, schema};
 use phat_follower::{Batch, BlockError, FinalBlock, FollowError, Follower, Head, verify_old};
 use phat_primitives::{
-    Balance, BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId,
+    Balance, BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId, commitment,
     message::{ClusterMessage, KeyDelivery, Message, Outbound},
-    report::{ContractReady, Heartbeat, Payload, SignedContractReady},
+    report::{ContractReady, Heartbeat, Payload, Roots, SignedContractReady},
 };
 use phat_store::{CommitError, Snapshot, Store};
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 use tokio::sync::watch;
 
 /// Why the worker cannot go on with a block. It keeps serving what it has and tries again.
@@ -93,6 +93,8 @@ pub struct View {
     pub next_message: MessageNumber,
     /// The cluster that the worker is in.
     pub member: Option<MemberView>,
+    /// Why it is in none any more.
+    pub left: Option<Left>,
     pub(crate) snapshot: Snapshot,
 }
 
@@ -109,6 +111,35 @@ pub struct MemberView {
     pub now_ms: u64,
     /// The contracts in the state.
     pub contracts: Arc<[ContractId]>,
+    /// What the cluster has come to after the last blocks that have changed it, oldest first.
+    pub recent: Arc<[(BlockNumber, Roots)]>,
+    /// Block in which the worker has got the cluster's key.
+    pub joined: BlockNumber,
+}
+
+/// Why the worker is in no cluster any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Left {
+    /// The cluster it was in.
+    pub cluster: ClusterId,
+    /// Block after which its state was not the one that most others had, if that is why.
+    pub diverged: Option<BlockNumber>,
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.cluster.to_low_u64_be();
+        match self.diverged {
+            Some(block) => write!(
+                f,
+                "the worker was taken out of cluster {number}: after block {block} its state was not the one of the other workers; its operator has to find out why and to readmit it; ask another worker"
+            ),
+            None => write!(
+                f,
+                "the worker was taken out of cluster {number}; ask one that is in it"
+            ),
+        }
+    }
 }
 
 impl View {
@@ -210,6 +241,7 @@ pub struct Node {
     follower: Follower,
     position: Position,
     member: Option<Member>,
+    left: Option<Left>,
     /// The network's master key, if this worker is the gatekeeper.
     master: Option<Keypair>,
     outbox_counter: u64,
@@ -232,7 +264,14 @@ impl Node {
             member.list_contracts(&snapshot)?;
         }
         let (member, queries) = (kept.member.as_ref(), &engines.queries);
-        let view = view(&follower, &kept.position, member, queries, snapshot);
+        let view = view(
+            &follower,
+            &kept.position,
+            member,
+            kept.left,
+            queries,
+            snapshot,
+        );
         Ok(Self {
             identity,
             store,
@@ -240,6 +279,7 @@ impl Node {
             follower,
             position: kept.position,
             member: kept.member,
+            left: kept.left,
             master: kept.master,
             outbox_counter: kept.outbox_counter,
             views: watch::Sender::new(view),
@@ -255,6 +295,7 @@ impl Node {
         }
         self.position = kept.position;
         self.member = kept.member;
+        self.left = kept.left;
         self.master = kept.master;
         self.outbox_counter = kept.outbox_counter;
         Ok(())
@@ -395,13 +436,26 @@ impl Node {
                     }
                 }
                 ClusterMessage::WorkerAdded(worker) => self.send_key(cluster, worker, writes),
+                ClusterMessage::WorkerDiverged { worker, block } if *worker == me => {
+                    let left = Left {
+                        cluster: *cluster,
+                        diverged: Some(*block),
+                    };
+                    tracing::error!(worker = %me, "{left}");
+                    self.leave(left, writes);
+                }
                 ClusterMessage::WorkerRemoved(worker) if *worker == me => {
-                    tracing::info!(?cluster, "removed from the cluster");
-                    records::delete_membership(writes);
-                    self.member = None;
+                    if self.member.is_some() {
+                        tracing::info!(worker = %me, ?cluster, "removed from the cluster");
+                        let left = Left {
+                            cluster: *cluster,
+                            diverged: None,
+                        };
+                        self.leave(left, writes);
+                    }
                 }
                 ClusterMessage::KeyDelivered(delivery) if delivery.worker == me => {
-                    self.join(cluster, delivery, writes)?;
+                    self.join(number, cluster, delivery, writes)?;
                 }
                 _ => {}
             },
@@ -435,9 +489,18 @@ impl Node {
         }
     }
 
+    /// Stops serving the cluster, and forgets everything of it.
+    fn leave(&mut self, left: Left, writes: &mut phat_store::Batch) {
+        records::delete_membership(writes);
+        records::put_left(writes, &left);
+        self.member = None;
+        self.left = Some(left);
+    }
+
     /// Takes the key of a cluster that the worker was assigned to.
     fn join(
         &mut self,
+        number: BlockNumber,
         cluster: &ClusterId,
         delivery: &KeyDelivery,
         writes: &mut phat_store::Batch,
@@ -475,8 +538,14 @@ impl Node {
             },
             accumulator: Accumulator::default().to_bytes(),
             oldest_receipts: 0,
+            oldest_blocks: 0,
+            commitment: Hash::zero(),
+            recent: Vec::new(),
+            joined: number,
         };
         records::delete_membership(writes);
+        records::delete_left(writes);
+        self.left = None;
         records::put_membership(writes, &record);
         self.member = Some(Member::new(record, &self.engines.commands)?);
         tracing::info!(?cluster, "joined the cluster");
@@ -518,6 +587,27 @@ impl Node {
         for receipt in &applied.receipts {
             records::put_receipt(writes, receipt, &mut member.record.oldest_receipts);
         }
+        let mut leaves = Vec::with_capacity(applied.receipts.len());
+        for receipt in &applied.receipts {
+            leaves.push((receipt.number, commitment::leaf(receipt)));
+        }
+        let hashes: Vec<_> = leaves.iter().map(|(_, leaf)| *leaf).collect();
+        if let Some(root) = commitment::root(&hashes) {
+            let before = member.record.commitment;
+            let receipts = BlockReceipts {
+                before,
+                root,
+                leaves,
+            };
+            let oldest = &mut member.record.oldest_blocks;
+            records::put_block_receipts(writes, number, &receipts, oldest);
+            member.record.commitment = commitment::commitment(&before, number, &root);
+        }
+        let roots = Roots {
+            state_root: applied.state_root,
+            receipts: member.record.commitment,
+        };
+        member.record.note(number, roots);
         for contract in applied.instantiated {
             let statement = ContractReady {
                 cluster,
@@ -551,7 +641,8 @@ impl Node {
             let heartbeat = Heartbeat {
                 cluster,
                 block: number,
-                state_root: applied.state_root,
+                state_root: roots.state_root,
+                receipts: roots.receipts,
                 withdrawals: applied.withdrawals,
             };
             self.report(writes, Payload::Heartbeat(heartbeat));
@@ -573,7 +664,8 @@ impl Node {
             member.list_contracts(&snapshot)?;
         }
         let (member, queries) = (self.member.as_ref(), &self.engines.queries);
-        let view = view(&self.follower, &self.position, member, queries, snapshot);
+        let (follower, position) = (&self.follower, &self.position);
+        let view = view(follower, position, member, self.left, queries, snapshot);
         self.views.send_replace(view);
         Ok(())
     }
@@ -584,6 +676,7 @@ struct Kept {
     follower: Option<Follower>,
     position: Position,
     member: Option<Member>,
+    left: Option<Left>,
     master: Option<Keypair>,
     outbox_counter: u64,
 }
@@ -601,6 +694,7 @@ impl Kept {
             follower,
             position: records::position(snapshot)?.unwrap_or_default(),
             member,
+            left: records::left(snapshot)?,
             master: records::master_seed(snapshot)?.map(Keypair::from_seed),
             outbox_counter: records::outbox_counter(snapshot)?.unwrap_or_default(),
         })
@@ -633,6 +727,7 @@ fn view(
     follower: &Follower,
     position: &Position,
     member: Option<&Member>,
+    left: Option<Left>,
     queries: &Engine,
     snapshot: Snapshot,
 ) -> View {
@@ -647,7 +742,10 @@ fn view(
             applied: member.record.applied.number,
             now_ms: member.record.applied.now_ms,
             contracts: member.contracts.clone().unwrap_or_default(),
+            recent: member.record.recent.clone().into(),
+            joined: member.record.joined,
         }),
+        left,
         snapshot,
     }
 }

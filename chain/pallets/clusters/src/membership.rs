@@ -86,6 +86,10 @@ impl<T: Config> Pallet<T> {
         let info =
             pallet_phat_registry::Workers::<T>::get(worker).ok_or(Error::<T>::WorkerNotFound)?;
         ensure!(info.operator == *owner, Error::<T>::NotWorkerOperator);
+        ensure!(
+            !Diverged::<T>::contains_key(worker),
+            Error::<T>::WorkerHasDiverged
+        );
         match WorkerCluster::<T>::get(worker) {
             Some(present) if present == cluster => Err(Error::<T>::DuplicatedWorker.into()),
             Some(_) => Err(Error::<T>::WorkerInUse.into()),
@@ -94,5 +98,21 @@ impl<T: Config> Pallet<T> {
                 Ok(())
             }
         }
+    }
+    /// Takes a worker out of its cluster, and tells the workers.
+    pub(crate) fn take_out(worker: &WorkerId, cluster: ClusterId) -> DispatchResult {
+        ensure!(
+            WorkerCluster::<T>::get(worker) == Some(cluster),
+            Error::<T>::WorkerNotInCluster
+        );
+        WorkerCluster::<T>::remove(worker);
+        WorkerStates::<T>::remove(worker);
+        ClusterWorkers::<T>::mutate(cluster, |workers| workers.retain(|w| w != worker));
+        Self::order(cluster, ClusterMessage::WorkerRemoved(*worker))?;
+        Self::deposit_event(Event::WorkerRemovedFromCluster {
+            worker: *worker,
+            cluster,
+        });
+        Ok(())
     }
 }

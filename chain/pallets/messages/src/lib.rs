@@ -24,7 +24,8 @@ use phat_crypto::contexts;
 use phat_primitives::{
     Hash, MessageNumber, WorkerId,
     limits::{
-        MAX_MESSAGES_PER_BLOCK, MAX_OUTBOUND_LEN, MAX_PENDING_WITHDRAWALS, MAX_REPORT_PAYLOADS,
+        MAX_MESSAGES_PER_BLOCK, MAX_OUTBOUND_LEN, MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS,
+        MAX_REPORT_PAYLOADS,
     },
     message::{DIGEST_ENGINE, Message, OUTBOUND_KEY, Outbound},
     report::{Payload, SignedReport},
@@ -225,7 +226,11 @@ pub mod pallet {
                 Payload::Heartbeat(heartbeat) => heartbeat.withdrawals.len(),
                 Payload::MasterKey { .. } | Payload::ClusterKey { .. } => 0,
             };
+            let heartbeats = payloads
+                .iter()
+                .filter(|payload| matches!(payload, Payload::Heartbeat(_)));
             payloads.len() <= MAX_REPORT_PAYLOADS as usize
+                && heartbeats.count() <= MAX_REPORT_HEARTBEATS as usize
                 && payloads.iter().map(withdrawals).sum::<usize>()
                     <= MAX_PENDING_WITHDRAWALS as usize
         }
@@ -289,7 +294,7 @@ pub mod refusal {
     pub const OTHER_CHAIN: u8 = 1;
     /// The worker is not registered.
     pub const NOT_REGISTERED: u8 = 2;
-    /// It has too many payloads, or names more withdrawals than a cluster can have.
+    /// It has too many payloads or heartbeats, or names more withdrawals than a cluster can have.
     pub const TOO_LARGE: u8 = 3;
 }
 

@@ -88,7 +88,8 @@ fn takes_nothing(method: Method) -> bool {
         Method::GetRuntimeInfo
         | Method::ContractQuery
         | Method::GetContractInfo
-        | Method::Receipt => false,
+        | Method::Receipt
+        | Method::ReceiptProof => false,
     }
 }
 
@@ -177,6 +178,9 @@ impl<S: Service> App<S> {
                 success(&service.cluster_info()?)
             }
             Method::Receipt => success(&self.admit(service.receipt(decode(request)?)).await?),
+            Method::ReceiptProof => {
+                success(&self.admit(service.receipt_proof(decode(request)?)).await?)
+            }
         })
     }
 
