@@ -76,8 +76,10 @@ pub(crate) enum Command {
     Call(commands::call::Args),
     /// Move money on the chain, into the cluster, or out of it
     Transfer(commands::transfer::Args),
-    /// Show how a command ended
+    /// Show how a command ended, prove it, or check such a proof
     Receipt(commands::receipt::Args),
+    /// Let a worker whose state differed from the others' be in a cluster again
+    Readmit(commands::readmit::Args),
 }
 
 /// Options of commands that cost something.

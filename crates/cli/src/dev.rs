@@ -117,6 +117,16 @@ async fn run_network(args: DevArgs, global: &Global) -> Result<(), DevError> {
         let chain = ChainRpc::connect(&chain_url).await?;
         let genesis = phat_worker::beginning(&chain_url, Some(genesis_hash)).await?;
         let workers = start_workers(&folder, &chain_url, genesis, listeners)?;
+        // Those whose state differed are in no cluster: the network is ready without them.
+        let mut serving = Vec::new();
+        for running in &workers {
+            let id = running.worker.id();
+            if chain.has_diverged(&id).await? {
+                tracing::warn!(worker = %id, "its state differed from the others', so it serves nothing; see `phat workers` and `phat readmit`");
+            } else {
+                serving.push(running);
+            }
+        }
         let examples = if args.no_examples {
             Vec::new()
         } else {
@@ -131,15 +141,15 @@ async fn run_network(args: DevArgs, global: &Global) -> Result<(), DevError> {
             // Evidence names the last block that a worker knows, which must not be an old one.
             let height = chain.height().await?;
             wait(workers_at(&workers, height)).await?;
-            setup::complete(&chain, &cluster, &workers).await?;
+            setup::complete(&chain, &cluster, &serving).await?;
         } else {
             out.step("creating the cluster and the example contracts");
             setup::submit(&chain, &workers, &examples).await?;
         }
         out.step("waiting for the workers");
-        let height = wait_until_ready(&chain, &workers, &cluster, &contracts).await?;
+        let height = wait_until_ready(&chain, &serving, &cluster, &contracts).await?;
         out.step("asking each worker");
-        let answers = ask_each(&workers, contracts.last()).await?;
+        let answers = ask_each(&serving, contracts.last()).await?;
         remember(&contracts, genesis_hash);
         let ready = show::Ready {
             chain: chain_url.clone(),
@@ -308,7 +318,7 @@ fn owner() -> Result<Account, DevError> {
 /// Waits until all workers have the state of the chain's last block and all contracts are there.
 async fn wait_until_ready(
     chain: &ChainRpc,
-    workers: &[Running],
+    workers: &[&Running],
     cluster: &ClusterId,
     contracts: &[setup::Named],
 ) -> Result<BlockNumber, DevError> {
@@ -350,7 +360,7 @@ async fn wait<T>(what: impl Future<Output = Result<T, DevError>>) -> Result<T, D
 
 /// Runs one query through each worker, to be sure that it answers. The question goes to `contract`.
 async fn ask_each(
-    workers: &[Running],
+    workers: &[&Running],
     contract: Option<&setup::Named>,
 ) -> Result<Vec<show::WorkerLine>, DevError> {
     let caller = Caller::new(&owner()?);

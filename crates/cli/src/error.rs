@@ -31,6 +31,22 @@ pub(crate) enum CliError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritten {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A receipt's proof does not hold.
+    #[error("{}: {source}", path.display())]
+    Proof {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: phat_client::proof::BadProof,
+    },
     /// A bundle that was named.
     #[error("{}: {source}", path.display())]
     Bundle {

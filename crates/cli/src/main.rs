@@ -51,6 +51,7 @@ async fn run(cli: Cli) -> Result<Option<Report>, CliError> {
         Some(Command::Call(args)) => commands::call::run(&context, args).await?,
         Some(Command::Transfer(args)) => commands::transfer::run(&context, args).await?,
         Some(Command::Receipt(args)) => commands::receipt::run(&context, args).await?,
+        Some(Command::Readmit(args)) => commands::readmit::run(&context, args).await?,
     };
     Ok(Some(report))
 }

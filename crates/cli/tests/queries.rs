@@ -66,6 +66,7 @@ impl Crafter {
         ContractQueryRequest {
             encoded_encrypted_data: data,
             signature: Some(signature.into()),
+            sign: false,
         }
     }
 

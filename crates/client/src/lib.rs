@@ -30,6 +30,7 @@
 //! | [`chain`] | the chain alone: reading, transactions |
 //! | [`worker`] | one worker alone: encrypted queries, receipts |
 //! | [`bundle`], [`transcode`] | a contract's interface; arguments and results |
+//! | [`proof`] | receipts that can be shown to others |
 //! | [`exec`] | results of executions |
 //! | [`keys`], [`amount`] | accounts, addresses and amounts as people write them |
 //! | [`limits`] | bounds on what others can make this client hold |
@@ -41,6 +42,7 @@ pub mod client;
 pub mod exec;
 pub mod keys;
 pub mod limits;
+pub mod proof;
 pub mod transcode;
 pub mod worker;
 
@@ -49,5 +51,6 @@ pub use chain::ChainClient;
 pub use client::{Answer, Applied, Client, ClientError, Deployed, Options};
 pub use keys::Account;
 pub use phat_primitives as primitives;
+pub use proof::ProvenReceipt;
 pub use transcode::{Output, Readable};
 pub use worker::{Caller, WorkerClient};

@@ -14,15 +14,16 @@ use codec::{Decode, DecodeAll, Encode};
 use phat_crypto::{
     Keypair, SharedKey,
     certificate::{self, NO_EXPIRY, SignatureType, root_certificate},
-    envelope,
+    contexts, envelope,
     rand_core::{OsRng, RngCore},
 };
 use phat_primitives::{
-    AccountId, Balance, CodeHash, ContractId, MessageNumber, WorkerId,
+    AccountId, Balance, BlockNumber, CodeHash, ContractId, Hash, MessageNumber, WorkerId,
+    blake2_256,
     command::EncryptedData,
     query::{
-        InkQuery, InkQueryData, InkQueryError, InkQueryOk, InkResponse, QueryHead, ReceiptRequest,
-        ReceiptResponse,
+        InkQuery, InkQueryData, InkQueryError, InkQueryOk, InkResponse, QueryHead,
+        ReceiptProofRequest, ReceiptProofResponse, ReceiptRequest, ReceiptResponse, SignedAnswer,
     },
 };
 use phat_prpc::{
@@ -243,6 +244,19 @@ impl WorkerClient {
         contract: ContractId,
         data: InkQueryData,
     ) -> Result<Vec<u8>, WorkerError> {
+        let told = self.ask(caller, contract, data, false).await?;
+        Ok(told.bytes)
+    }
+
+    /// Sends a query and returns the answer with all that the worker says about it. If `sign` is set,
+    /// the worker is asked for its signature, and an answer without a good one is refused.
+    pub async fn ask(
+        &self,
+        caller: &Caller,
+        contract: ContractId,
+        data: InkQueryData,
+        sign: bool,
+    ) -> Result<Told, WorkerError> {
         let query = InkQuery {
             head: QueryHead {
                 id: contract,
@@ -250,14 +264,61 @@ impl WorkerClient {
             },
             data,
         };
-        let answer: InkResponse = self.sealed(Method::ContractQuery, caller, &query).await?;
+        let request = query.encode();
+        let method = Method::ContractQuery;
+        let (plain, response) = self.exchange(method, caller, &request, sign).await?;
+        let answer: InkResponse = self.decode(&plain)?;
         if answer.nonce != query.head.nonce {
             return Err(self.bad("the answer belongs to another query"));
         }
+        let state_root = match response.state_root.as_slice() {
+            [] => Hash::zero(),
+            bytes => Hash::from(
+                <[u8; 32]>::try_from(bytes).map_err(|_| self.bad("its state root is none"))?,
+            ),
+        };
+        let signed = match sign {
+            true => Some(self.signed(caller, request, plain, &response, state_root)?),
+            false => None,
+        };
         match answer.result {
-            Ok(InkQueryOk::InkMessageReturn(bytes)) => Ok(bytes),
+            Ok(InkQueryOk::InkMessageReturn(bytes)) => Ok(Told {
+                bytes,
+                block: response.block,
+                state_root,
+                signed,
+            }),
             Err(error) => Err(WorkerError::Query(error)),
         }
+    }
+
+    /// The worker's statement about an answer, if it is about this one and signed by the worker.
+    fn signed(
+        &self,
+        caller: &Caller,
+        request: Vec<u8>,
+        answer: Vec<u8>,
+        response: &ContractQueryResponse,
+        state_root: Hash,
+    ) -> Result<Signed, WorkerError> {
+        let sealed = response
+            .encoded_encrypted_statement
+            .as_ref()
+            .ok_or_else(|| self.bad("it has not signed its answer; it may be older than that"))?;
+        let signed = Signed {
+            worker: self.id,
+            statement: self.decode(&self.decrypt(sealed)?)?,
+            request,
+            answer,
+        };
+        let statement = &signed.statement.statement;
+        let fits = statement.caller == caller.account
+            && statement.block == response.block
+            && statement.state_root == state_root;
+        if !fits || !signed.holds() {
+            return Err(self.bad("what it has signed is not its answer"));
+        }
+        Ok(signed)
     }
 
     /// Calls a message without any effect. `call` is selector and arguments.
@@ -338,30 +399,69 @@ impl WorkerClient {
         .await
     }
 
-    /// Sends something encrypted and signed, and decrypts what comes back.
+    /// How a command of the caller ended, with what proves it against the commitment that the cluster
+    /// has agreed on after a block.
+    pub async fn receipt_proof(
+        &self,
+        caller: &Caller,
+        number: MessageNumber,
+        agreed: BlockNumber,
+    ) -> Result<ReceiptProofResponse, WorkerError> {
+        self.sealed(
+            Method::ReceiptProof,
+            caller,
+            &ReceiptProofRequest {
+                number,
+                agreed,
+                nonce: nonce(),
+            },
+        )
+        .await
+    }
+
+    /// Sends something encrypted and signed, and decodes what comes back.
     async fn sealed<T: Decode>(
         &self,
         method: Method,
         caller: &Caller,
         body: &impl Encode,
     ) -> Result<T, WorkerError> {
-        let encrypted =
-            envelope::encrypt(&self.shared, self.own_public, &body.encode(), &mut OsRng)
-                .map_err(|error| self.bad(&error.to_string()))?
-                .encode();
-        let request = ContractQueryRequest {
-            signature: Some(caller.sign(&encrypted)),
-            encoded_encrypted_data: encrypted,
-        };
-        let answer: ContractQueryResponse = self.request(method, &request).await?;
-        let encrypted: EncryptedData = self.decode(&answer.encoded_encrypted_data)?;
-        let plain = envelope::decrypt(&self.shared, &encrypted)
-            .map_err(|_| self.bad("its answer does not decrypt"))?;
+        let (plain, _) = self.exchange(method, caller, &body.encode(), false).await?;
         self.decode(&plain)
     }
 
+    /// Sends something encrypted and signed, and decrypts what comes back.
+    async fn exchange(
+        &self,
+        method: Method,
+        caller: &Caller,
+        body: &[u8],
+        sign: bool,
+    ) -> Result<(Vec<u8>, ContractQueryResponse), WorkerError> {
+        let encrypted = envelope::encrypt(&self.shared, self.own_public, body, &mut OsRng)
+            .map_err(|error| self.bad(&error.to_string()))?
+            .encode();
+        let request = ContractQueryRequest {
+            signature: Some(caller.sign(&encrypted)),
+            encoded_encrypted_data: encrypted,
+            sign,
+        };
+        let answer: ContractQueryResponse = self.request(method, &request).await?;
+        let plain = self.decrypt(&answer.encoded_encrypted_data)?;
+        Ok((plain, answer))
+    }
+
+    fn decrypt(&self, sealed: &[u8]) -> Result<Vec<u8>, WorkerError> {
+        let encrypted: EncryptedData = self.decode(sealed)?;
+        envelope::decrypt(&self.shared, &encrypted)
+            .map_err(|_| self.bad("its answer does not decrypt"))
+    }
+
     /// A result of an execution. Newer workers may add to it at the end.
-    fn exec_result<T: Decode>(&self, mut bytes: &[u8]) -> Result<ExecResult<T>, WorkerError> {
+    pub(crate) fn exec_result<T: Decode>(
+        &self,
+        mut bytes: &[u8],
+    ) -> Result<ExecResult<T>, WorkerError> {
         ExecResult::decode(&mut bytes).map_err(|_| self.bad("its answer cannot be decoded"))
     }
 
@@ -382,6 +482,51 @@ impl WorkerClient {
             url: self.url.clone(),
             what: what.into(),
         }
+    }
+}
+
+/// An answer, and what the worker says about it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// The bytes of the answer.
+    pub bytes: Vec<u8>,
+    /// Last block of the state that it comes from; 0 if the worker does not say.
+    pub block: BlockNumber,
+    /// Root of that state; zero if the worker does not say.
+    pub state_root: Hash,
+    /// The worker's signature, if it was asked for.
+    pub signed: Option<Signed>,
+}
+
+/// An answer that a worker has signed: whoever is shown this can check it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Signed {
+    /// The worker.
+    pub worker: WorkerId,
+    /// What it has signed, and the signature.
+    pub statement: SignedAnswer,
+    /// The SCALE-encoded [`InkQuery`].
+    pub request: Vec<u8>,
+    /// The SCALE-encoded [`InkResponse`].
+    pub answer: Vec<u8>,
+}
+
+impl Signed {
+    /// Whether the worker has signed that this was its answer to this query. Whether the worker was
+    /// one of the cluster, and the state one that the cluster has agreed on, is on the chain.
+    pub fn holds(&self) -> bool {
+        let SignedAnswer {
+            statement,
+            signature,
+        } = &self.statement;
+        statement.request.0 == blake2_256(&self.request)
+            && statement.answer.0 == blake2_256(&self.answer)
+            && phat_crypto::verify(
+                &self.worker.0,
+                contexts::ANSWER,
+                &statement.encode(),
+                signature,
+            )
     }
 }
 

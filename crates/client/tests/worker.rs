@@ -167,6 +167,7 @@ fn seal(worker: &Worker, query: &EncryptedData, answer: &impl Encode) -> axum::r
     let sealed = envelope::encrypt(&shared, key.public(), &answer.encode(), &mut OsRng).unwrap();
     ContractQueryResponse {
         encoded_encrypted_data: sealed.encode(),
+        ..Default::default()
     }
     .encode_to_vec()
     .into_response()

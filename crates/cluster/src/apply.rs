@@ -217,6 +217,7 @@ impl Cluster {
             ClusterMessage::Created(_)
             | ClusterMessage::WorkerAdded(_)
             | ClusterMessage::WorkerRemoved(_)
+            | ClusterMessage::WorkerDiverged { .. }
             | ClusterMessage::KeyDelivered(_)
             | ClusterMessage::TransportRotated(_) => return Ok(()),
             ClusterMessage::Deposit { account, amount } => {
@@ -405,6 +406,7 @@ fn receipt(number: MessageNumber, block: BlockNumber, sender: AccountId, ended: 
         sender,
         outcome: ended.outcome.clone(),
         gas_used: ended.gas_used,
+        gas_refunded: ended.gas_refunded,
         fee: ended.fee,
         storage_deposit: ended.storage_deposit,
         events: ended.events.clone(),

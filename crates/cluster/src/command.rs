@@ -24,6 +24,7 @@ use std::sync::Arc;
 pub(crate) struct Ended {
     pub(crate) outcome: Result<Success, Failure>,
     pub(crate) gas_used: u64,
+    pub(crate) gas_refunded: u64,
     pub(crate) fee: Balance,
     pub(crate) storage_deposit: i128,
     pub(crate) events: Vec<ContractEvent>,
@@ -37,6 +38,7 @@ impl Ended {
         Self {
             outcome: Err(failure),
             gas_used: 0,
+            gas_refunded: 0,
             fee: 0,
             storage_deposit: 0,
             events: Vec::new(),
@@ -44,10 +46,11 @@ impl Ended {
         }
     }
 
-    fn after_run(report: Report, fee: Balance, outcome: Result<Success, Failure>) -> Self {
+    fn after_run(report: Report, paid: Paid, outcome: Result<Success, Failure>) -> Self {
         let mut ended = Self::before_start(Failure::Reverted(Vec::new()));
         ended.gas_used = report.gas_consumed;
-        ended.fee = fee;
+        ended.gas_refunded = paid.gas_refunded;
+        ended.fee = paid.fee;
         if outcome.is_ok() {
             ended.storage_deposit = match report.storage_deposit {
                 StorageDeposit::Charge(amount) => i128::try_from(amount).unwrap_or(i128::MAX),
@@ -73,6 +76,12 @@ impl Ended {
         ended.outcome = outcome;
         ended
     }
+}
+
+/// What came of the gas that was paid up front.
+struct Paid {
+    fee: Balance,
+    gas_refunded: u64,
 }
 
 /// Runs the commands of one block.
@@ -146,14 +155,14 @@ impl Runner<'_> {
             .engine
             .instantiate(overlay, self.host.clone(), args)
             .await?;
-        let fee = self.settle(overlay, &request.deployer, gas_limit, &outcome.report)?;
+        let paid = self.settle(overlay, &request.deployer, gas_limit, &outcome.report)?;
         let result = match outcome.result {
             Ok((output, contract)) => {
                 succeeded(output).map(|data| Success::Instantiated(Hash::from(contract), data))
             }
             Err(error) => Err(Failure::Failed(outcome.report.explain(&error))),
         };
-        Ok(Ended::after_run(outcome.report, fee, result))
+        Ok(Ended::after_run(outcome.report, paid, result))
     }
 
     /// Calls a contract.
@@ -198,12 +207,12 @@ impl Runner<'_> {
             output: outcome.encode_exec_result(),
         };
         self.host.record(*contract, entry);
-        let fee = self.settle(overlay, sender, gas_limit, &outcome.report)?;
+        let paid = self.settle(overlay, sender, gas_limit, &outcome.report)?;
         let result = match outcome.result {
             Ok(output) => succeeded(output).map(Success::Called),
             Err(error) => Err(Failure::Failed(outcome.report.explain(&error))),
         };
-        Ok(Ended::after_run(outcome.report, fee, result))
+        Ok(Ended::after_run(outcome.report, paid, result))
     }
 
     /// Calls a contract that asked to be called at the end of every block. It is its own caller, and
@@ -229,12 +238,12 @@ impl Runner<'_> {
             .engine
             .call(overlay, self.host.clone(), args)
             .await?;
-        let fee = self.settle(overlay, &hook.payer(), hook.gas_limit, &outcome.report)?;
+        let paid = self.settle(overlay, &hook.payer(), hook.gas_limit, &outcome.report)?;
         let result = match outcome.result {
             Ok(output) => succeeded(output).map(Success::Called),
             Err(error) => Err(Failure::Failed(outcome.report.explain(&error))),
         };
-        Ok(Ended::after_run(outcome.report, fee, result))
+        Ok(Ended::after_run(outcome.report, paid, result))
     }
 
     /// Decrypts and decodes a command; an error is the reason why that is not possible.
@@ -287,7 +296,7 @@ impl Runner<'_> {
         sender: &AccountId,
         gas_limit: u64,
         report: &Report,
-    ) -> Result<Balance, StateError> {
+    ) -> Result<Paid, StateError> {
         let used = report.gas_consumed.min(gas_limit);
         let price = |gas: u64| Balance::from(gas).saturating_mul(self.gas_price);
         let refund = price(gas_limit).saturating_sub(price(used));
@@ -297,7 +306,10 @@ impl Runner<'_> {
         if price(used) > 0 {
             ledger::mint(overlay, &self.treasury.0, price(used))?;
         }
-        Ok(price(used))
+        Ok(Paid {
+            fee: price(used),
+            gas_refunded: gas_limit.saturating_sub(used),
+        })
     }
 
     /// Takes money out of an account, for the chain to pay out. All of it or nothing.

@@ -361,6 +361,7 @@ fn gas_is_paid_up_front_and_what_is_not_used_comes_back() {
     let receipt = kept.one(plain(BOB, contract, selector("flip"), GAS));
     assert_eq!(receipt.fee, Balance::from(receipt.gas_used));
     assert!(receipt.gas_used > 0 && receipt.gas_used < GAS);
+    assert_eq!(receipt.gas_refunded, GAS - receipt.gas_used);
     assert_eq!(receipt.storage_deposit, 0);
     assert_eq!(kept.free(BOB), before - receipt.fee);
     assert_eq!(kept.free(TREASURY), treasury + receipt.fee);

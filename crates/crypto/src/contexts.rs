@@ -33,6 +33,8 @@ contexts! {
     /// Signed by a cluster's key: a contract exists and has this key
     /// ([`phat_primitives::report::ContractReady`]).
     CONTRACT_READY = "phat/contract-ready";
+    /// Signed by a worker: its answer to a query ([`phat_primitives::query::AnswerStatement`]).
+    ANSWER = "phat/answer";
     /// Signed by a development root: software evidence for a worker.
     EVIDENCE = "phat/evidence";
     /// Derives a generation of the network's master key from the key of the gatekeeper that makes it;

@@ -12,6 +12,7 @@
 //! | [`command`] | what a transaction asks of a contract |
 //! | [`query`] | what a client asks of one worker, and its answer |
 //! | [`receipt`] | how a command ended |
+//! | [`commitment`] | what commits a cluster to its receipts, and proofs of single ones |
 //! | [`storage`] | where in the chain's state a worker reads |
 //! | [`limits`] | bounds on everything that a stranger can grow |
 
@@ -20,6 +21,7 @@
 extern crate alloc;
 
 pub mod command;
+pub mod commitment;
 pub mod ids;
 pub mod limits;
 pub mod message;

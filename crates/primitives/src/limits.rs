@@ -26,6 +26,15 @@ pub const MAX_ENDPOINTS: u32 = 4;
 pub const MAX_ENDPOINT_LEN: u32 = 256;
 /// Payloads in one report of a worker: bounds the weight of one report.
 pub const MAX_REPORT_PAYLOADS: u32 = 32;
+/// Heartbeats in one report: bounds the votes on roots, and what follows from them, that one report
+/// can cause. A worker reports every second block at most, so that it has two or three to tell of.
+pub const MAX_REPORT_HEARTBEATS: u32 = 8;
+/// Roots that most workers of a cluster have agreed on, kept on the chain for each cluster. Whoever
+/// wants to prove a receipt or to check a snapshot does so against one of them.
+pub const MAX_AGREED_ROOTS: u32 = 1_024;
+/// Blocks for which votes on a cluster's roots are counted after the block they are about. It bounds
+/// the votes that are kept; later ones are only compared with what was agreed on.
+pub const ROOT_VOTE_BLOCKS: u32 = 64;
 /// Withdrawals of one cluster that wait for the workers' reports. Each is kept on the chain until
 /// it is decided.
 pub const MAX_PENDING_WITHDRAWALS: u32 = 128;

@@ -5,7 +5,8 @@
 //! can check the messages of that block wherever it got them from, without an archive of old state.
 
 use crate::{
-    AccountId, Balance, ClusterId, CodeHash, ContractId, Hash, MessageNumber, WorkerId, blake2_256,
+    AccountId, Balance, BlockNumber, ClusterId, CodeHash, ContractId, Hash, MessageNumber,
+    WorkerId, blake2_256,
 };
 use alloc::{boxed::Box, vec::Vec};
 use codec::{Decode, DecodeWithMemTracking, Encode};
@@ -112,6 +113,15 @@ pub enum ClusterMessage {
         account: AccountId,
         /// How much.
         amount: Balance,
+    },
+    /// Tells a worker why it leaves: its state is not the one that most workers of the cluster have
+    /// agreed on. [`ClusterMessage::WorkerRemoved`] follows.
+    #[codec(index = 15)]
+    WorkerDiverged {
+        /// The worker.
+        worker: WorkerId,
+        /// Block after which it reported something else than the others.
+        block: BlockNumber,
     },
     /// The cluster has a new transport key; a gatekeeper sends it to all its workers.
     #[codec(index = 20)]

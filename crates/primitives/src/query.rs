@@ -2,7 +2,7 @@
 //! (`InkQuery`, `InkResponse`, `CertificateBody`); they travel inside
 //! [`crate::command::EncryptedData`].
 
-use crate::{Balance, CodeHash, ContractId, MessageNumber};
+use crate::{AccountId, Balance, BlockNumber, CodeHash, ContractId, Hash, MessageNumber};
 use alloc::{boxed::Box, string::String, vec::Vec};
 use codec::{Decode, Encode};
 
@@ -118,4 +118,60 @@ pub enum ReceiptResponse {
     Unknown,
     /// Here it is.
     Found(Box<crate::receipt::Receipt>),
+}
+
+/// Asks for a proof of the receipt of a command. Only the command's sender gets it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct ReceiptProofRequest {
+    /// Number of the message.
+    pub number: MessageNumber,
+    /// The block whose agreed commitment the proof is to lead to: not before that of the receipt.
+    pub agreed: BlockNumber,
+    /// Chosen by the client: makes each request unique.
+    pub nonce: [u8; 32],
+}
+
+/// The answer to a [`ReceiptProofRequest`].
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub enum ReceiptProofResponse {
+    /// The command or the block has not been applied yet by this worker.
+    Pending,
+    /// There is no such receipt, or it belongs to somebody else, or it is too old.
+    Unknown,
+    /// There are more blocks between the receipt and the commitment than a proof may have.
+    TooFar,
+    /// Here it is.
+    Found(Box<crate::commitment::ReceiptProof>),
+}
+
+/// What a worker says of its answer to a query, under its own key, if the caller asks for that.
+///
+/// The hashes are BLAKE2b-256 of what was encrypted: the SCALE-encoded [`InkQuery`] and
+/// [`InkResponse`]. Whoever has both, and the statement, can show to others what was asked and
+/// answered; nobody else can guess it, because both hold the query's nonce.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct AnswerStatement {
+    /// Genesis hash of the chain.
+    pub genesis: Hash,
+    /// Who asked.
+    pub caller: AccountId,
+    /// Hash of the query.
+    pub request: Hash,
+    /// Hash of the answer.
+    pub answer: Hash,
+    /// Code of the contract that was asked; `None` if there is no such contract.
+    pub code_hash: Option<CodeHash>,
+    /// Last block of the state that was asked.
+    pub block: BlockNumber,
+    /// Root of that state.
+    pub state_root: Hash,
+}
+
+/// [`AnswerStatement`] with the worker's signature in the context `answer`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct SignedAnswer {
+    /// The statement.
+    pub statement: AnswerStatement,
+    /// sr25519 signature by the worker's key.
+    pub signature: [u8; 64],
 }

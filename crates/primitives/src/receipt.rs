@@ -18,7 +18,9 @@ pub struct Receipt {
     pub outcome: Result<Success, Failure>,
     /// Gas used.
     pub gas_used: u64,
-    /// Fee kept for it; the rest of what was paid up front has been returned.
+    /// Gas that was paid up front and not used: its price has been returned.
+    pub gas_refunded: u64,
+    /// Fee kept for what was used.
     pub fee: Balance,
     /// Storage deposit paid (positive) or returned (negative).
     pub storage_deposit: i128,

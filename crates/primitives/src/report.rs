@@ -64,8 +64,65 @@ pub struct Heartbeat {
     pub block: BlockNumber,
     /// State root after that block.
     pub state_root: Hash,
+    /// Commitment to all receipts up to that block, see [`crate::commitment`].
+    pub receipts: Hash,
     /// Withdrawals that this state contains and the chain has not decided yet.
     pub withdrawals: Vec<WithdrawalOutcome>,
+}
+
+impl Heartbeat {
+    /// What the worker says the cluster has come to.
+    pub fn roots(&self) -> Roots {
+        Roots {
+            state_root: self.state_root,
+            receipts: self.receipts,
+        }
+    }
+}
+
+/// What a cluster has come to after a block. Workers that have applied the same blocks say the same.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    codec::MaxEncodedLen,
+)]
+pub struct Roots {
+    /// Root of the state.
+    pub state_root: Hash,
+    /// Commitment to all receipts, see [`crate::commitment`].
+    pub receipts: Hash,
+}
+
+/// The last state that a worker reported, as the chain keeps it: the worker reads with a proof
+/// whether its reports were taken.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+    codec::MaxEncodedLen,
+)]
+pub struct WorkerState {
+    /// Of this cluster.
+    pub cluster: ClusterId,
+    /// After this block.
+    pub block: BlockNumber,
+    /// Root of the state.
+    pub state_root: Hash,
+    /// Commitment to the receipts.
+    pub receipts: Hash,
 }
 
 /// How a withdrawal ended inside the cluster.

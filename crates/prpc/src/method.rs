@@ -26,11 +26,13 @@ pub enum Method {
     /// The receipt of a command, in the messages of [`Method::ContractQuery`]: inside the encryption
     /// travel `ReceiptRequest` and `ReceiptResponse` of `phat_primitives::query`.
     Receipt,
+    /// Proof of such a receipt, in the same way: `ReceiptProofRequest` and `ReceiptProofResponse`.
+    ReceiptProof,
 }
 
 impl Method {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::GetInfo,
         Self::GetRuntimeInfo,
         Self::GetEndpointInfo,
@@ -38,6 +40,7 @@ impl Method {
         Self::GetContractInfo,
         Self::GetClusterInfo,
         Self::Receipt,
+        Self::ReceiptProof,
     ];
 
     /// Path of its URL.
@@ -50,6 +53,7 @@ impl Method {
             Self::GetContractInfo => "/prpc/PhactoryAPI.GetContractInfo",
             Self::GetClusterInfo => "/prpc/PhactoryAPI.GetClusterInfo",
             Self::Receipt => "/prpc/PhatAPI.Receipt",
+            Self::ReceiptProof => "/prpc/PhatAPI.ReceiptProof",
         }
     }
 

@@ -12,6 +12,9 @@ pub struct ContractQueryRequest {
     /// has no caller.
     #[prost(message, optional, tag = "2")]
     pub signature: Option<Signature>,
+    /// Asks the worker to sign its answer. Unknown to older workers, which skip it.
+    #[prost(bool, tag = "100")]
+    pub sign: bool,
 }
 
 /// The encrypted answer to a query.
@@ -20,6 +23,17 @@ pub struct ContractQueryResponse {
     /// A SCALE-encoded `EncryptedData` of `phat_primitives::command`.
     #[prost(bytes = "vec", tag = "1")]
     pub encoded_encrypted_data: Vec<u8>,
+    /// Last block of the state that the answer comes from. This and what follows are unknown to older
+    /// clients, which skip them.
+    #[prost(uint32, tag = "100")]
+    pub block: u32,
+    /// Root of that state: 32 bytes.
+    #[prost(bytes = "vec", tag = "101")]
+    pub state_root: Vec<u8>,
+    /// If asked for: the `SignedAnswer` of `phat_primitives::query`, SCALE-encoded and then encrypted
+    /// as the answer is, because it tells the contract's code.
+    #[prost(bytes = "vec", optional, tag = "102")]
+    pub encoded_encrypted_statement: Option<Vec<u8>>,
 }
 
 /// A signature together with the certificate of its key.

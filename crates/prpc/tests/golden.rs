@@ -165,12 +165,14 @@ fn queries_and_certificates_are_what_the_sdk_writes() {
                 signature_type: SignatureType::Sr25519.into(),
                 signature: vec![5; 64],
             }),
+            sign: false,
         },
     );
     same(
         "ContractQueryResponse",
         ContractQueryResponse {
             encoded_encrypted_data: vec![1; 9],
+            ..Default::default()
         },
     );
 }

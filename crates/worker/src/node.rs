@@ -16,20 +16,20 @@ use crate::{
     chain::{BLOCKS_PER_REQUEST, Chain, ChainError},
     compiled,
     keys::{self, Keyring},
-    records::{self, ClusterState, Membership, Position, RecordError, Secret},
+    records::{self, BlockReceipts, ClusterState, Membership, Position, RecordError, Secret},
 };
-use codec::Encode;
+use codec::{Decode, Encode};
 use phat_cluster::{Accumulator, ApplyError, Block, Cluster, LogRecord};
 use phat_crypto::{Keypair, contexts, rand_core::OsRng};
 use phat_engine::{Engine, ExecutionFault, State, StateError, pink::PinkEvent, schema};
 use phat_follower::{Batch, BlockError, FinalBlock, FollowError, Follower, Head, verify_old};
 use phat_primitives::{
-    Balance, BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId,
+    Balance, BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId, commitment,
     message::{ClusterMessage, KeyDelivery, Message, Outbound},
-    report::{ContractReady, Heartbeat, Payload, SignedContractReady},
+    report::{ContractReady, Heartbeat, Payload, Roots, SignedContractReady},
 };
 use phat_store::{CommitError, Snapshot, Store};
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 use tokio::sync::watch;
 
 /// Why the worker cannot go on with a block. It keeps serving what it has and tries again.
@@ -102,6 +102,8 @@ pub struct View {
     pub(crate) master: Option<([u8; 32], bool)>,
     /// The cluster that the worker is in.
     pub member: Option<MemberView>,
+    /// Why it is in none any more.
+    pub left: Option<Left>,
     pub(crate) snapshot: Snapshot,
 }
 
@@ -118,6 +120,35 @@ pub struct MemberView {
     pub now_ms: u64,
     /// The contracts in the state.
     pub contracts: Arc<[ContractId]>,
+    /// What the cluster has come to after the last blocks that have changed it, oldest first.
+    pub recent: Arc<[(BlockNumber, Roots)]>,
+    /// Block in which the worker has got the cluster's key.
+    pub joined: BlockNumber,
+}
+
+/// Why the worker is in no cluster any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Left {
+    /// The cluster it was in.
+    pub cluster: ClusterId,
+    /// Block after which its state was not the one that most others had, if that is why.
+    pub diverged: Option<BlockNumber>,
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.cluster.to_low_u64_be();
+        match self.diverged {
+            Some(block) => write!(
+                f,
+                "the worker was taken out of cluster {number}: after block {block} its state was not the one of the other workers; its operator has to find out why and to readmit it; ask another worker"
+            ),
+            None => write!(
+                f,
+                "the worker was taken out of cluster {number}; ask one that is in it"
+            ),
+        }
+    }
 }
 
 impl View {
@@ -223,6 +254,7 @@ pub struct Node {
     position: Position,
     member: Option<Member>,
     keys: Keyring,
+    left: Option<Left>,
     outbox_counter: u64,
     /// Whether the chain has had no newer block since the worker was started. Until then it may be
     /// behind by any number of blocks, also because somebody has put back an older copy of its disk.
@@ -256,6 +288,7 @@ impl Node {
             &kept.position,
             member,
             &keys,
+            kept.left,
             false,
             queries,
             snapshot,
@@ -268,6 +301,7 @@ impl Node {
             position: kept.position,
             member: kept.member,
             keys,
+            left: kept.left,
             outbox_counter: kept.outbox_counter,
             caught_up: false,
             deferring: false,
@@ -288,6 +322,7 @@ impl Node {
         self.position = kept.position;
         self.member = kept.member;
         self.keys = Keyring::read(&snapshot, self.identity.clone(), self.keys.genesis())?;
+        self.left = kept.left;
         self.outbox_counter = kept.outbox_counter;
         Ok(())
     }
@@ -401,7 +436,7 @@ impl Node {
             if let Some(payload) = report {
                 self.report(&mut writes, payload);
             }
-            self.on_message(message, &snapshot, &mut writes)?;
+            self.on_message(number, message, &snapshot, &mut writes)?;
         }
         self.keys.finish_block(&mut writes);
         let in_step = self
@@ -423,30 +458,55 @@ impl Node {
     /// What a message means for the worker's own membership.
     fn on_message(
         &mut self,
+        number: BlockNumber,
         message: &Message,
         snapshot: &Snapshot,
         writes: &mut phat_store::Batch,
     ) -> Result<(), NodeError> {
         let me = WorkerId(self.identity.public());
         match message {
-            Message::Cluster(cluster, ClusterMessage::WorkerRemoved(worker)) if *worker == me => {
-                tracing::info!(?cluster, "removed from the cluster");
-                records::delete_membership(writes);
-                self.member = None;
+            Message::Cluster(cluster, ClusterMessage::WorkerDiverged { worker, block })
+                if *worker == me =>
+            {
+                let left = Left {
+                    cluster: *cluster,
+                    diverged: Some(*block),
+                };
+                tracing::error!(worker = %me, "{left}");
+                self.leave(left, writes);
+            }
+            Message::Cluster(cluster, ClusterMessage::WorkerRemoved(worker))
+                if *worker == me && self.member.is_some() =>
+            {
+                tracing::info!(worker = %me, ?cluster, "removed from the cluster");
+                let left = Left {
+                    cluster: *cluster,
+                    diverged: None,
+                };
+                self.leave(left, writes);
             }
             Message::Cluster(cluster, ClusterMessage::KeyDelivered(delivery))
                 if delivery.worker == me =>
             {
-                self.take_keys(cluster, delivery, snapshot, writes)?;
+                self.take_keys(number, cluster, delivery, snapshot, writes)?;
             }
             _ => {}
         }
         Ok(())
     }
 
+    /// Stops serving the cluster, and forgets everything of it.
+    fn leave(&mut self, left: Left, writes: &mut phat_store::Batch) {
+        records::delete_membership(writes);
+        records::put_left(writes, &left);
+        self.member = None;
+        self.left = Some(left);
+    }
+
     /// Takes the keys of a cluster that the worker was assigned to, or new ones of the one it is in.
     fn take_keys(
         &mut self,
+        number: BlockNumber,
         cluster: &ClusterId,
         delivery: &KeyDelivery,
         snapshot: &Snapshot,
@@ -470,8 +530,10 @@ impl Node {
         let birth = records::cluster(snapshot, cluster)?
             .ok_or(NodeError::UnknownCluster(*cluster))?
             .birth;
-        let record = Membership::begin(*cluster, Secret::of(&root), transport, birth);
+        let record = Membership::begin(*cluster, Secret::of(&root), transport, birth, number);
         records::delete_membership(writes);
+        records::delete_left(writes);
+        self.left = None;
         records::put_membership(writes, &record);
         self.member = Some(Member::new(record, &self.engines.commands)?);
         tracing::info!(?cluster, "joined the cluster");
@@ -530,6 +592,27 @@ impl Node {
         for receipt in &applied.receipts {
             records::put_receipt(writes, receipt, &mut member.record.oldest_receipts);
         }
+        let mut leaves = Vec::with_capacity(applied.receipts.len());
+        for receipt in &applied.receipts {
+            leaves.push((receipt.number, commitment::leaf(receipt)));
+        }
+        let hashes: Vec<_> = leaves.iter().map(|(_, leaf)| *leaf).collect();
+        if let Some(root) = commitment::root(&hashes) {
+            let before = member.record.commitment;
+            let receipts = BlockReceipts {
+                before,
+                root,
+                leaves,
+            };
+            let oldest = &mut member.record.oldest_blocks;
+            records::put_block_receipts(writes, number, &receipts, oldest);
+            member.record.commitment = commitment::commitment(&before, number, &root);
+        }
+        let roots = Roots {
+            state_root: applied.state_root,
+            receipts: member.record.commitment,
+        };
+        member.record.note(number, roots);
         for contract in applied.instantiated {
             let statement = ContractReady {
                 cluster,
@@ -563,7 +646,8 @@ impl Node {
             let heartbeat = Heartbeat {
                 cluster,
                 block: number,
-                state_root: applied.state_root,
+                state_root: roots.state_root,
+                receipts: roots.receipts,
                 withdrawals: applied.withdrawals,
             };
             self.report(writes, Payload::Heartbeat(heartbeat));
@@ -590,6 +674,7 @@ impl Node {
             &self.position,
             member,
             &self.keys,
+            self.left,
             self.caught_up,
             queries,
             snapshot,
@@ -604,6 +689,7 @@ struct Kept {
     follower: Option<Follower>,
     position: Position,
     member: Option<Member>,
+    left: Option<Left>,
     outbox_counter: u64,
 }
 
@@ -620,6 +706,7 @@ impl Kept {
             follower,
             position: records::position(snapshot)?.unwrap_or_default(),
             member,
+            left: records::left(snapshot)?,
             outbox_counter: records::outbox_counter(snapshot)?.unwrap_or_default(),
         })
     }
@@ -651,6 +738,7 @@ fn view(
     position: &Position,
     member: Option<&Member>,
     keys: &Keyring,
+    left: Option<Left>,
     caught_up: bool,
     queries: &Engine,
     snapshot: Snapshot,
@@ -668,7 +756,10 @@ fn view(
             applied: member.record.applied.number,
             now_ms: member.record.applied.now_ms,
             contracts: member.contracts.clone().unwrap_or_default(),
+            recent: member.record.recent.clone().into(),
+            joined: member.record.joined,
         }),
+        left,
         snapshot,
     }
 }

@@ -10,15 +10,23 @@
 //! | [`RECEIPTS`] | message number / 1024 | message number | receipt |
 //! | [`OUTBOX`] | | counter | a [`Payload`] that the chain has not got yet |
 //! | [`COMPILED`] | key | | compiled code; see [`crate::compiled`] |
+//! | [`BLOCKS`] | block number / 4096 | block number | what commits to the block's receipts |
 //! | [`READY`] | | contract id | a [`SignedContractReady`] that the chain has not got yet |
 
-use crate::keys::{ClusterRecord, Gatekeepers, Need};
-use codec::{Decode, Encode};
+use crate::{
+    keys::{ClusterRecord, Gatekeepers, Need},
+    node::Left,
+};
+use codec::{Decode, DecodeAll, Encode};
 use phat_crypto::{Keypair, TransportSecret, Zeroizing};
 use phat_engine::{Changes, State, StateError};
 use phat_primitives::{
-    BlockNumber, ClusterId, Hash, MessageNumber, message::Outbound, receipt::Receipt,
-    report::Payload, report::SignedContractReady,
+    BlockNumber, ClusterId, Hash, MessageNumber,
+    commitment::{self, Link, MAX_LINKS, ReceiptProof},
+    limits::MAX_REPORT_HEARTBEATS,
+    message::Outbound,
+    receipt::Receipt,
+    report::{Payload, Roots, SignedContractReady},
 };
 use phat_store::{Batch, ReadError, Snapshot, Space};
 use std::collections::BTreeMap;
@@ -35,12 +43,16 @@ const OUTBOX: Space = Space(5);
 const READY: Space = Space(6);
 pub(crate) const COMPILED: Space = Space(7);
 const NEEDS: Space = Space(8);
+const BLOCKS: Space = Space(9);
 
 const HASHES_PER_GROUP: u32 = 4096;
 const RECEIPTS_PER_GROUP: u64 = 1024;
 /// Groups of receipts that are kept: somewhat more than a hundred thousand messages. A client asks
 /// for its receipt within seconds; the history is for those who come back later.
 const RECEIPT_GROUPS: u64 = 100;
+/// Groups of blocks whose commitments are kept, for proofs of receipts: a quarter of a million blocks,
+/// nine days of one every three seconds.
+const BLOCK_GROUPS: u32 = 64;
 /// Reports that wait at most: far more than a worker ever has.
 pub(crate) const MAX_OUTBOX: usize = 65_536;
 /// Workers that wait for keys at most: all workers of all clusters that move at once.
@@ -156,6 +168,39 @@ pub(crate) struct Membership {
     pub(crate) oldest_receipts: u64,
     /// The state is being taken from a snapshot: what is there of it is worth nothing.
     pub(crate) restoring: bool,
+    /// First group of blocks whose commitments are kept.
+    pub(crate) oldest_blocks: u32,
+    /// Commitment to all receipts up to the position.
+    pub(crate) commitment: Hash,
+    /// What the cluster has come to, after the last blocks that have changed it. Oldest first, at
+    /// most [`MAX_REPORT_HEARTBEATS`]: what was not reported in time is not waited for.
+    pub(crate) recent: Vec<(BlockNumber, Roots)>,
+    /// Block in which the worker has got the key. It tells one membership from another.
+    pub(crate) joined: BlockNumber,
+}
+
+impl Membership {
+    /// Notes what the cluster has come to after a block, if that is anything new.
+    pub(crate) fn note(&mut self, block: BlockNumber, roots: Roots) {
+        if self.recent.last().is_some_and(|(_, last)| *last == roots) {
+            return;
+        }
+        if self.recent.len() >= MAX_REPORT_HEARTBEATS as usize {
+            self.recent.remove(0);
+        }
+        self.recent.push((block, roots));
+    }
+}
+
+/// What commits to the receipts of one block.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub(crate) struct BlockReceipts {
+    /// The commitment before the block.
+    pub(crate) before: Hash,
+    /// Root of the block's receipts.
+    pub(crate) root: Hash,
+    /// Number of the message and leaf of each, in order.
+    pub(crate) leaves: Vec<(MessageNumber, Hash)>,
 }
 
 macro_rules! single {
@@ -175,6 +220,7 @@ single!(position, put_position, b"position", Position);
 single!(membership, put_membership, b"membership", Membership);
 single!(masters, put_masters, b"masters", Vec<Secret>);
 single!(gatekeepers, put_gatekeepers, b"gatekeepers", Gatekeepers);
+single!(left, put_left, b"left", Left);
 single!(outbox_counter, put_outbox_counter, b"outbox", u64);
 
 fn read<T: Decode>(
@@ -278,6 +324,70 @@ pub(crate) fn put_receipt(batch: &mut Batch, receipt: &Receipt, oldest: &mut u64
     );
 }
 
+/// What commits to the receipts of a block, if it has any.
+pub(crate) fn block_receipts(
+    snapshot: &Snapshot,
+    number: BlockNumber,
+) -> Result<Option<BlockReceipts>, RecordError> {
+    let group = (number / HASHES_PER_GROUP).to_be_bytes();
+    let key = number.to_be_bytes();
+    read(snapshot, BLOCKS, &group, &key, "a block's receipts")
+}
+
+/// Keeps what commits to the receipts of a block, and drops what is too old. `oldest` is the first
+/// group that is kept.
+pub(crate) fn put_block_receipts(
+    batch: &mut Batch,
+    number: BlockNumber,
+    receipts: &BlockReceipts,
+    oldest: &mut u32,
+) {
+    let group = number / HASHES_PER_GROUP;
+    let first = (group + 1).saturating_sub(BLOCK_GROUPS);
+    for old in *oldest..first {
+        batch.delete_group(BLOCKS, &old.to_be_bytes());
+    }
+    *oldest = first.max(*oldest);
+    batch.put(
+        BLOCKS,
+        &group.to_be_bytes(),
+        &number.to_be_bytes(),
+        receipts.encode(),
+    );
+}
+
+/// What leads from a receipt to the commitment after `block`. `None` if that is too far, or the
+/// receipt's block too long ago.
+pub(crate) fn receipt_proof(
+    snapshot: &Snapshot,
+    receipt: Receipt,
+    block: BlockNumber,
+) -> Result<Option<ReceiptProof>, RecordError> {
+    if block.saturating_sub(receipt.block) as usize > MAX_LINKS {
+        return Ok(None);
+    }
+    let Some(own) = block_receipts(snapshot, receipt.block)? else {
+        return Ok(None);
+    };
+    let (numbers, leaves): (Vec<_>, Vec<_>) = own.leaves.into_iter().unzip();
+    let index = numbers.iter().position(|number| *number == receipt.number);
+    let Some(path) = index.and_then(|index| commitment::path(&leaves, index)) else {
+        return Ok(None);
+    };
+    let mut links = Vec::new();
+    for later in receipt.block.saturating_add(1)..=block {
+        if let Some(BlockReceipts { root, .. }) = block_receipts(snapshot, later)? {
+            links.push(Link { block: later, root });
+        }
+    }
+    Ok(Some(ReceiptProof {
+        receipt,
+        path,
+        before: own.before,
+        links,
+    }))
+}
+
 /// Payloads that the chain has not got yet, oldest first, with their counters.
 pub(crate) fn outbox(snapshot: &Snapshot) -> Result<Vec<(u64, Payload)>, RecordError> {
     let mut entries = Vec::new();
@@ -328,6 +438,11 @@ pub(crate) fn delete_ready(batch: &mut Batch, statement: &SignedContractReady) {
     batch.delete(READY, &[], &statement.statement.contract.0);
 }
 
+/// Forgets why the worker was in no cluster.
+pub(crate) fn delete_left(batch: &mut Batch) {
+    batch.delete(META, &[], b"left");
+}
+
 /// Forgets everything of the cluster that the worker was in.
 pub(crate) fn delete_membership(batch: &mut Batch) {
     batch.delete(META, &[], b"membership");
@@ -336,7 +451,7 @@ pub(crate) fn delete_membership(batch: &mut Batch) {
 
 /// Forgets the state of the cluster, and what follows from it.
 pub(crate) fn delete_state(batch: &mut Batch) {
-    for space in [STATE, RECEIPTS, READY] {
+    for space in [STATE, RECEIPTS, BLOCKS, READY] {
         batch.delete_space(space);
     }
 }
@@ -350,48 +465,69 @@ pub(crate) struct SnapshotRecord {
     pub(crate) value: Vec<u8>,
 }
 
+/// What a record in a snapshot is.
+pub(crate) enum Kind {
+    /// A record of the cluster's state.
+    State,
+    /// A receipt.
+    Receipt(Box<Receipt>),
+    /// What commits to the receipts of a block.
+    Block(BlockNumber, BlockReceipts),
+}
+
 impl SnapshotRecord {
-    /// Key and value, if it is a record of the state.
-    pub(crate) fn as_state(&self) -> Option<(&[u8], &[u8])> {
-        (self.space == STATE).then_some((&self.key, &self.value))
+    /// What it is; `None` if it does not belong into a snapshot, or not under this name.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        match self.space {
+            STATE => (group_of(&self.key) == self.group).then_some(Kind::State),
+            RECEIPTS => {
+                let receipt = Receipt::decode_all(&mut &self.value[..]).ok()?;
+                let group = (receipt.number / RECEIPTS_PER_GROUP).to_be_bytes();
+                let named = self.group == group && self.key == receipt.number.to_be_bytes();
+                named.then(|| Kind::Receipt(Box::new(receipt)))
+            }
+            BLOCKS => {
+                let number = BlockNumber::from_be_bytes(self.key.as_slice().try_into().ok()?);
+                let group = (number / HASHES_PER_GROUP).to_be_bytes();
+                let receipts = BlockReceipts::decode_all(&mut &self.value[..]).ok()?;
+                (self.group == group).then_some(Kind::Block(number, receipts))
+            }
+            _ => None,
+        }
     }
 }
 
-/// Calls `visit` with each record that belongs into a snapshot.
+/// Calls `visit` with each record that belongs into a snapshot. Receipts of blocks before those whose
+/// commitments are kept, from group `oldest_blocks` on, could not be checked and are left out.
 pub(crate) fn for_snapshot<E: From<ReadError>>(
     snapshot: &Snapshot,
+    oldest_blocks: u32,
     mut visit: impl FnMut(SnapshotRecord) -> Result<(), E>,
 ) -> Result<(), E> {
-    for space in [STATE, RECEIPTS] {
+    for space in [STATE, RECEIPTS, BLOCKS] {
         snapshot.for_each(space, |record| {
-            visit(SnapshotRecord {
+            let record = SnapshotRecord {
                 space,
                 group: record.group,
                 key: record.key,
                 value: record.value,
-            })
+            };
+            match record.kind() {
+                Some(Kind::Receipt(receipt))
+                    if receipt.block / HASHES_PER_GROUP < oldest_blocks =>
+                {
+                    Ok(())
+                }
+                _ => visit(record),
+            }
         })?;
     }
     Ok(())
 }
 
-/// Writes a record from a snapshot. `false` if it is none that belongs there.
-pub(crate) fn put_from_snapshot(batch: &mut Batch, record: SnapshotRecord) -> bool {
-    let SnapshotRecord {
-        space,
-        group,
-        key,
-        value,
-    } = record;
-    let belongs = match space {
-        STATE => group_of(&key) == group,
-        RECEIPTS => group.len() == 8 && key.len() == 8,
-        _ => false,
-    };
-    if belongs {
-        batch.put(space, &group, &key, value);
-    }
-    belongs
+/// Writes a record from a snapshot, whose [`SnapshotRecord::kind`] is known.
+pub(crate) fn put_from_snapshot(batch: &mut Batch, record: SnapshotRecord) {
+    batch.put(record.space, &record.group, &record.key, record.value);
 }
 
 /// The state of the worker's cluster in a snapshot of the store.

@@ -1,5 +1,6 @@
 //! Tells the chain what the worker has to report: what stands in the outbox, statements about
-//! contracts, and a heartbeat whenever the state root has changed.
+//! contracts, and a heartbeat for every block that has changed the state or the receipts. What the
+//! chain has taken of the latter it shows in the worker's record there, which is read with a proof.
 //!
 //! A report is signed anew for each attempt with the number that the chain expects next, read with a
 //! storage proof at the last block followed. So a worker whose disk was put back to an older copy
@@ -8,7 +9,7 @@
 
 use crate::{
     chain::{Chain, ChainError},
-    node::View,
+    node::{MemberView, View},
     records::{self, RecordError},
 };
 use codec::{Decode, Encode};
@@ -16,9 +17,9 @@ use phat_crypto::{Keypair, contexts, rand_core::OsRng};
 use phat_follower::{ProofError, read_proof};
 use phat_primitives::{
     BlockNumber, Hash, WorkerId,
-    limits::{MAX_PENDING_WITHDRAWALS, MAX_REPORT_PAYLOADS},
-    report::{Heartbeat, Payload, Report, SignedContractReady, SignedReport},
-    storage::{contract_key_key, next_report_key},
+    limits::{MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS},
+    report::{Heartbeat, Payload, Report, SignedContractReady, SignedReport, WorkerState},
+    storage::{contract_key_key, next_report_key, worker_state_key},
 };
 use phat_store::{CommitError, Store};
 use std::collections::BTreeSet;
@@ -37,8 +38,8 @@ pub(crate) enum ReportError {
     Chain(#[from] ChainError),
     #[error("the chain's answer is not proven: {0}")]
     Proof(#[from] ProofError),
-    #[error("the number of the next report cannot be decoded")]
-    Number,
+    #[error("what the chain keeps of this worker cannot be decoded")]
+    Undecodable,
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error("the worker's data cannot be written: {0}")]
@@ -52,22 +53,59 @@ struct Sent {
     signed: SignedReport,
     /// Counters of the outbox entries in it.
     entries: Vec<u64>,
-    /// The state root of the heartbeat in it.
-    root: Option<Hash>,
     at: BlockNumber,
 }
 
-/// The first entries of the outbox, as many as a report takes beside a heartbeat.
+/// The first entries of the outbox, as many as a report takes.
 fn first_that_fit(outbox: Vec<(u64, Payload)>) -> Vec<(u64, Payload)> {
-    let mut withdrawals = 0;
+    let (mut heartbeats, mut withdrawals) = (0, 0);
     outbox
         .into_iter()
-        .take(MAX_REPORT_PAYLOADS as usize - 1)
+        .take(MAX_REPORT_PAYLOADS as usize)
         .take_while(|(_, payload)| {
             if let Payload::Heartbeat(heartbeat) = payload {
+                heartbeats += 1;
                 withdrawals += heartbeat.withdrawals.len();
             }
-            withdrawals <= MAX_PENDING_WITHDRAWALS as usize
+            heartbeats <= MAX_REPORT_HEARTBEATS as usize
+                && withdrawals <= MAX_PENDING_WITHDRAWALS as usize
+        })
+        .collect()
+}
+
+/// Adds as many heartbeats as there is room for, the newest ones.
+fn add_newest(payloads: &mut Vec<Payload>, heartbeats: Vec<Heartbeat>) {
+    let present = payloads
+        .iter()
+        .filter(|payload| matches!(payload, Payload::Heartbeat(_)))
+        .count();
+    let room = (MAX_REPORT_HEARTBEATS as usize)
+        .saturating_sub(present)
+        .min((MAX_REPORT_PAYLOADS as usize).saturating_sub(payloads.len()));
+    let surplus = heartbeats.len().saturating_sub(room);
+    payloads.extend(heartbeats.into_iter().skip(surplus).map(Payload::Heartbeat));
+}
+
+fn decode<T: Decode>(value: &Option<Vec<u8>>) -> Result<Option<T>, ReportError> {
+    value
+        .as_ref()
+        .map(|bytes| T::decode(&mut &bytes[..]).map_err(|_| ReportError::Undecodable))
+        .transpose()
+}
+
+/// Heartbeats for the blocks after the last one of which the chain has this worker's word.
+fn unreported(member: &MemberView, known: Option<WorkerState>) -> Vec<Heartbeat> {
+    let cluster = member.cluster.id();
+    let known = known.filter(|state| state.cluster == cluster);
+    let recent = member.recent.iter();
+    recent
+        .filter(|(block, _)| known.is_none_or(|state| *block > state.block))
+        .map(|(block, roots)| Heartbeat {
+            cluster,
+            block: *block,
+            state_root: roots.state_root,
+            receipts: roots.receipts,
+            withdrawals: Vec::new(),
         })
         .collect()
 }
@@ -78,8 +116,8 @@ pub(crate) struct Reporter {
     genesis: Hash,
     store: Store,
     sent: Option<Sent>,
-    /// The last state root that the chain has got from this worker.
-    reported: Option<Hash>,
+    /// The last block of which the chain has this worker's word, and in which membership.
+    known: Option<(BlockNumber, BlockNumber)>,
     /// Statements that were submitted, and not yet seen on the chain; with the block of the attempt.
     submitted: BTreeSet<Hash>,
     submitted_at: BlockNumber,
@@ -92,7 +130,7 @@ impl Reporter {
             genesis,
             store,
             sent: None,
-            reported: None,
+            known: None,
             submitted: BTreeSet::new(),
             submitted_at: 0,
         }
@@ -119,16 +157,26 @@ impl Reporter {
 
     async fn report(&mut self, chain: &Chain, view: &View) -> Result<(), ReportError> {
         let outbox = records::outbox(&view.snapshot)?;
-        let heartbeat = self.heartbeat(view);
-        if outbox.is_empty() && heartbeat.is_none() && self.sent.is_none() {
+        let member = view.member.as_ref().filter(|_| view.is_current());
+        let newest = member
+            .and_then(|member| Some((member.joined, member.recent.last().map(|last| last.0)?)));
+        if outbox.is_empty() && self.sent.is_none() && (newest.is_none() || newest == self.known) {
             return Ok(());
         }
         let worker = WorkerId(self.identity.public());
-        let value = self.read(chain, view, &[next_report_key(&worker)]).await?;
-        let next = match value.into_iter().next().flatten() {
-            Some(bytes) => u64::decode(&mut &bytes[..]).map_err(|_| ReportError::Number)?,
-            None => 0,
+        let keys = [next_report_key(&worker), worker_state_key(&worker)];
+        let values = self.read(chain, view, &keys).await?;
+        let [next, state] = values.as_slice() else {
+            return Err(ReportError::Undecodable);
         };
+        let next = decode::<u64>(next)?.unwrap_or_default();
+        let state = decode(state)?;
+        let heartbeats = member
+            .map(|member| unreported(member, state))
+            .unwrap_or_default();
+        if heartbeats.is_empty() {
+            self.known = newest;
+        }
         if let Some(sent) = self.sent.take() {
             let sequence = sent.signed.report.sequence;
             if sequence < next {
@@ -151,8 +199,7 @@ impl Reporter {
             // The chain is behind what it was: a number that it has not reached is worth nothing.
         }
         let (entries, mut payloads): (Vec<_>, Vec<_>) = first_that_fit(outbox).into_iter().unzip();
-        let root = heartbeat.as_ref().map(|heartbeat| heartbeat.state_root);
-        payloads.extend(heartbeat.map(Payload::Heartbeat));
+        add_newest(&mut payloads, heartbeats);
         if payloads.is_empty() {
             return Ok(());
         }
@@ -170,20 +217,9 @@ impl Reporter {
         self.sent = Some(Sent {
             signed,
             entries,
-            root,
             at: view.head.number,
         });
         Ok(())
-    }
-
-    fn heartbeat(&self, view: &View) -> Option<Heartbeat> {
-        let member = view.member.as_ref().filter(|_| view.is_current())?;
-        (self.reported != Some(member.state_root)).then(|| Heartbeat {
-            cluster: member.cluster.id(),
-            block: member.applied,
-            state_root: member.state_root,
-            withdrawals: Vec::new(),
-        })
     }
 
     fn arrived(&mut self, sent: Sent) -> Result<(), ReportError> {
@@ -191,11 +227,7 @@ impl Reporter {
         for counter in sent.entries {
             records::delete_outbox(&mut writes, counter);
         }
-        writes.commit()?;
-        if sent.root.is_some() {
-            self.reported = sent.root;
-        }
-        Ok(())
+        Ok(writes.commit()?)
     }
 
     /// Hands the cluster's statements about new contracts to the chain. All workers of the cluster
@@ -252,6 +284,7 @@ mod tests {
             cluster: Hash::zero(),
             block: 1,
             state_root: Hash::zero(),
+            receipts: Hash::zero(),
             withdrawals: (0..withdrawals)
                 .map(|number| WithdrawalOutcome { number, amount: 1 })
                 .collect(),
@@ -272,8 +305,54 @@ mod tests {
         );
         assert_eq!(
             chosen(vec![heartbeat(1); 100]),
-            MAX_REPORT_PAYLOADS as usize - 1
+            MAX_REPORT_HEARTBEATS as usize
         );
+        let keys = vec![
+            Payload::MasterKey {
+                generation: 0,
+                public: [0; 32]
+            };
+            100
+        ];
+        assert_eq!(chosen(keys), MAX_REPORT_PAYLOADS as usize);
         assert_eq!(chosen(Vec::new()), 0);
+    }
+
+    #[test]
+    fn the_newest_heartbeats_fill_the_room_that_is_left() {
+        let recent = |count: u32| {
+            let heartbeat = |block| match heartbeat(0) {
+                Payload::Heartbeat(heartbeat) => Heartbeat { block, ..heartbeat },
+                other => panic!("{other:?}"),
+            };
+            (0..count).map(heartbeat).collect::<Vec<_>>()
+        };
+        let blocks = |present: Vec<Payload>, count| {
+            let before = present.len();
+            let mut payloads = present;
+            add_newest(&mut payloads, recent(count));
+            payloads[before..]
+                .iter()
+                .map(|payload| match payload {
+                    Payload::Heartbeat(heartbeat) => heartbeat.block,
+                    other => panic!("{other:?}"),
+                })
+                .collect::<Vec<_>>()
+        };
+        let limit = MAX_REPORT_HEARTBEATS;
+        assert_eq!(blocks(vec![], 2), [0, 1]);
+        assert_eq!(
+            blocks(vec![heartbeat(1)], limit),
+            (1..limit).collect::<Vec<_>>()
+        );
+        assert_eq!(blocks(vec![heartbeat(1); limit as usize], 3), [0; 0]);
+        let keys = vec![
+            Payload::MasterKey {
+                generation: 0,
+                public: [0; 32]
+            };
+            MAX_REPORT_PAYLOADS as usize - 1
+        ];
+        assert_eq!(blocks(keys, 3), [2]);
     }
 }

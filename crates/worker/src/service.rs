@@ -12,14 +12,14 @@ use crate::{
 use codec::{Decode, DecodeAll, Encode};
 use phat_attestation::{Claims, Evidence};
 use phat_cluster::{Ask, QueryError, Settings, settings, weight};
-use phat_crypto::{Keypair, SharedKey, certificate, envelope, rand_core::OsRng};
+use phat_crypto::{Keypair, SharedKey, certificate, contexts, envelope, rand_core::OsRng};
 use phat_engine::{ExecutionFault, Overlay, State, schema};
 use phat_primitives::{
     AccountId, ClusterId, ContractId, Hash, WorkerId, blake2_256,
     command::EncryptedData,
     query::{
-        InkQuery, InkQueryData, InkQueryError, InkQueryOk, InkResponse, ReceiptRequest,
-        ReceiptResponse,
+        AnswerStatement, InkQuery, InkQueryData, InkQueryError, InkQueryOk, InkResponse, QueryHead,
+        ReceiptProofRequest, ReceiptProofResponse, ReceiptRequest, ReceiptResponse, SignedAnswer,
     },
 };
 use phat_prpc::{
@@ -142,10 +142,10 @@ impl WorkerService {
             retry_after: NOT_READY_RETRY,
         };
         let view = self.view();
-        let member = view
-            .member
-            .clone()
-            .ok_or_else(|| unavailable("the worker is in no cluster; ask one that is"))?;
+        let member = view.member.clone().ok_or_else(|| match view.left {
+            Some(left) => unavailable(&left.to_string()),
+            None => unavailable("the worker is in no cluster; ask one that is"),
+        })?;
         if !view.is_current() {
             return Err(unavailable(
                 "the worker is catching up with its cluster; ask another one",
@@ -192,16 +192,54 @@ impl WorkerService {
         })
     }
 
+    fn encrypt(&self, shared: &SharedKey, plain: &[u8]) -> Result<Vec<u8>, ServiceError> {
+        envelope::encrypt(shared, self.identity.public(), plain, &mut OsRng)
+            .map(|data| data.encode())
+            .map_err(internal)
+    }
+
     fn seal(
         &self,
+        member: &MemberView,
         shared: &SharedKey,
         answer: &[u8],
     ) -> Result<ContractQueryResponse, ServiceError> {
-        let data = envelope::encrypt(shared, self.identity.public(), answer, &mut OsRng)
-            .map_err(internal)?;
         Ok(ContractQueryResponse {
-            encoded_encrypted_data: data.encode(),
+            encoded_encrypted_data: self.encrypt(shared, answer)?,
+            block: member.applied,
+            state_root: member.state_root.0.to_vec(),
+            encoded_encrypted_statement: None,
         })
+    }
+
+    /// Signs an answer to a query of `contract`.
+    fn sign(
+        &self,
+        view: &View,
+        member: &MemberView,
+        opened: &Opened,
+        contract: &ContractId,
+        answer: &[u8],
+    ) -> Result<Vec<u8>, ServiceError> {
+        let contract =
+            schema::contract(&Overlay::new(view.state()), &contract.0).map_err(internal)?;
+        let statement = AnswerStatement {
+            genesis: self.genesis,
+            caller: opened.sender,
+            request: Hash::from(blake2_256(&opened.plain)),
+            answer: Hash::from(blake2_256(answer)),
+            code_hash: contract.map(|info| Hash::from(info.code_hash)),
+            block: member.applied,
+            state_root: member.state_root,
+        };
+        let signature = self
+            .identity
+            .sign(contexts::ANSWER, &statement.encode(), &mut OsRng);
+        let signed = SignedAnswer {
+            statement,
+            signature,
+        };
+        self.encrypt(&opened.shared, &signed.encode())
     }
 
     async fn answer(
@@ -439,10 +477,11 @@ impl Service for WorkerService {
         request: ContractQueryRequest,
     ) -> Result<ContractQueryResponse, ServiceError> {
         let (view, member) = self.serving()?;
+        let sign = request.sign;
         let opened = self.open(request, &view)?;
         let query = InkQuery::decode_all(&mut &opened.plain[..])
             .map_err(|_| refused("malformed", "what was encrypted is not a query"))?;
-        let nonce = query.head.nonce;
+        let QueryHead { id, nonce } = query.head;
         let result = match self.answer(&view, &member, &opened.sender, query).await {
             Ok(answer) => Ok(answer),
             Err(Unanswered::Refused(error)) => Err(error),
@@ -452,7 +491,13 @@ impl Service for WorkerService {
                 });
             }
         };
-        self.seal(&opened.shared, &InkResponse { nonce, result }.encode())
+        let answer = InkResponse { nonce, result }.encode();
+        let mut response = self.seal(&member, &opened.shared, &answer)?;
+        if sign {
+            let statement = self.sign(&view, &member, &opened, &id, &answer)?;
+            response.encoded_encrypted_statement = Some(statement);
+        }
+        Ok(response)
     }
 
     fn latest_snapshot(&self, cluster: &ClusterId) -> Option<String> {
@@ -467,7 +512,7 @@ impl Service for WorkerService {
         &self,
         request: ContractQueryRequest,
     ) -> Result<ContractQueryResponse, ServiceError> {
-        let (view, _) = self.serving()?;
+        let (view, member) = self.serving()?;
         let opened = self.open(request, &view)?;
         let request = ReceiptRequest::decode_all(&mut &opened.plain[..])
             .map_err(|_| refused("malformed", "what was encrypted asks for no receipt"))?;
@@ -480,7 +525,40 @@ impl Service for WorkerService {
             _ if request.number >= view.next_message => ReceiptResponse::Pending,
             _ => ReceiptResponse::Unknown,
         };
-        self.seal(&opened.shared, &response.encode())
+        self.seal(&member, &opened.shared, &response.encode())
+    }
+
+    async fn receipt_proof(
+        &self,
+        request: ContractQueryRequest,
+    ) -> Result<ContractQueryResponse, ServiceError> {
+        let (view, member) = self.serving()?;
+        let opened = self.open(request, &view)?;
+        let request = ReceiptProofRequest::decode_all(&mut &opened.plain[..])
+            .map_err(|_| refused("malformed", "what was encrypted asks for no proof"))?;
+        let found = records::receipt(&view.snapshot, request.number).map_err(internal)?;
+        let response = match found {
+            Some(receipt) if receipt.sender == opened.sender => {
+                if request.agreed > member.applied {
+                    ReceiptProofResponse::Pending
+                } else {
+                    // An old receipt's proof takes as many reads as there were blocks since then.
+                    let snapshot = view.snapshot.clone();
+                    let proving =
+                        move || records::receipt_proof(&snapshot, receipt, request.agreed);
+                    tokio::task::spawn_blocking(proving)
+                        .await
+                        .map_err(internal)?
+                        .map_err(internal)?
+                        .map_or(ReceiptProofResponse::TooFar, |proof| {
+                            ReceiptProofResponse::Found(Box::new(proof))
+                        })
+                }
+            }
+            _ if request.number >= view.next_message => ReceiptProofResponse::Pending,
+            _ => ReceiptProofResponse::Unknown,
+        };
+        self.seal(&member, &opened.shared, &response.encode())
     }
 }
 

@@ -68,4 +68,6 @@ pub(crate) struct Head {
     pub(crate) now_ms: u64,
     /// First group of receipts in it.
     pub(crate) oldest_receipts: u64,
+    /// First group of blocks whose commitments are in it.
+    pub(crate) oldest_blocks: u32,
 }

@@ -107,6 +107,7 @@ impl Service for Script {
         }
         Ok(ContractQueryResponse {
             encoded_encrypted_data: request.encoded_encrypted_data,
+            ..Default::default()
         })
     }
 
@@ -130,7 +131,15 @@ impl Service for Script {
     ) -> Result<ContractQueryResponse, ServiceError> {
         Ok(ContractQueryResponse {
             encoded_encrypted_data: b"receipt".to_vec(),
+            ..Default::default()
         })
+    }
+
+    async fn receipt_proof(
+        &self,
+        request: ContractQueryRequest,
+    ) -> Result<ContractQueryResponse, ServiceError> {
+        self.receipt(request).await
     }
 }
 
@@ -206,6 +215,7 @@ fn query(data: &[u8]) -> Vec<u8> {
     ContractQueryRequest {
         encoded_encrypted_data: data.to_vec(),
         signature: None,
+        sign: false,
     }
     .encode_to_vec()
 }
@@ -316,6 +326,7 @@ async fn requests_that_are_not_the_message_are_malformed() {
             signature_type: 1,
             signature: vec![2; 64],
         }),
+        sign: false,
     }
     .encode_to_vec();
     let mut bad: Vec<Vec<u8>> = vec![

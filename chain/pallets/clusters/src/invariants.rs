@@ -20,12 +20,17 @@ impl<T: Config> Pallet<T> {
     /// 5. [`WithdrawalCount`] is the number of withdrawals that wait, of clusters that exist and no
     ///    more than may wait. Each is for at least the existential deposit, and has at most one vote
     ///    of each worker, which is for all or nothing.
+    /// 6. [`AgreedBlocks`] lists in order exactly the blocks in [`AgreedRoots`], of clusters that
+    ///    exist; [`OpenRoots`] those in [`RootVotes`], of which none is agreed on. Each worker has at
+    ///    most one vote on each.
+    /// 7. A worker that has diverged is in no cluster.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         let clusters: BTreeSet<_> = Clusters::<T>::iter_keys().collect();
         Self::try_clusters(&clusters)?;
         Self::try_workers(&clusters)?;
         Self::try_contracts(&clusters)?;
-        Self::try_withdrawals(&clusters)
+        Self::try_withdrawals(&clusters)?;
+        Self::try_roots(&clusters)
     }
 
     fn try_clusters(clusters: &BTreeSet<ClusterId>) -> Result<(), TryRuntimeError> {
@@ -151,6 +156,48 @@ impl<T: Config> Pallet<T> {
         ensure!(
             Withdrawals::<T>::iter_keys().count() == waiting,
             "a withdrawal from a cluster that is not"
+        );
+        Ok(())
+    }
+
+    fn try_roots(clusters: &BTreeSet<ClusterId>) -> Result<(), TryRuntimeError> {
+        let (mut agreed, mut open) = (BTreeSet::new(), BTreeSet::new());
+        for cluster in clusters {
+            let blocks = AgreedBlocks::<T>::get(cluster);
+            ensure!(
+                blocks.is_sorted_by(|a, b| a < b),
+                "agreed blocks are not in order"
+            );
+            agreed.extend(blocks.into_iter().map(|block| (*cluster, block)));
+            let blocks = OpenRoots::<T>::get(cluster);
+            ensure!(
+                blocks.is_sorted_by(|a, b| a < b),
+                "blocks that are voted on are not in order"
+            );
+            open.extend(blocks.into_iter().map(|block| (*cluster, block)));
+        }
+        ensure!(
+            AgreedRoots::<T>::iter_keys().collect::<BTreeSet<_>>() == agreed,
+            "agreed roots and the list of their blocks disagree"
+        );
+        ensure!(
+            RootVotes::<T>::iter_keys().collect::<BTreeSet<_>>() == open,
+            "votes on roots and the list of their blocks disagree"
+        );
+        ensure!(
+            agreed.is_disjoint(&open),
+            "there are votes on what is agreed on"
+        );
+        for (_, _, votes) in RootVotes::<T>::iter() {
+            let voters: BTreeSet<_> = votes.iter().map(|(voter, _)| voter).collect();
+            ensure!(
+                voters.len() == votes.len() && !votes.is_empty(),
+                "a worker has two votes on one block"
+            );
+        }
+        ensure!(
+            Diverged::<T>::iter_keys().all(|worker| !WorkerCluster::<T>::contains_key(worker)),
+            "a worker that has diverged is in a cluster"
         );
         Ok(())
     }

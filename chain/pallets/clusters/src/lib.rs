@@ -29,6 +29,7 @@
 //! | `membership.rs` | how a cluster begins, who owns it, and which workers it may have |
 //! | `money.rs` | into a cluster and out of it |
 //! | `reports.rs` | what workers and clusters report |
+//! | `roots.rs` | what workers agree on, and what becomes of one that differs |
 //! | `invariants.rs` | what is true between any two calls |
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -47,24 +48,25 @@ use phat_primitives::{
     AccountId as RawAccount, Balance, ClusterId, CodeHash, ContractId, Hash, MessageNumber,
     WorkerId, ids,
     limits::{
-        MAX_ALLOWED_DEPLOYERS, MAX_CLUSTER_CONTRACTS, MAX_CLUSTER_WORKERS, MAX_CODE_LEN,
-        MAX_PAYLOAD_LEN, MAX_PENDING_WITHDRAWALS, MAX_SALT_LEN,
+        MAX_AGREED_ROOTS, MAX_ALLOWED_DEPLOYERS, MAX_CLUSTER_CONTRACTS, MAX_CLUSTER_WORKERS,
+        MAX_CODE_LEN, MAX_PAYLOAD_LEN, MAX_PENDING_WITHDRAWALS, MAX_SALT_LEN, ROOT_VOTE_BLOCKS,
     },
     message::{ClusterMessage, Instantiate, Message, Prices, ResourceKind, TransportEpoch},
-    report::SignedContractReady,
+    report::{Roots, SignedContractReady, WorkerState},
 };
 
 mod invariants;
 mod membership;
 mod money;
 mod reports;
+mod roots;
 mod types;
 mod weights;
 
 pub use pallet::*;
 pub use reports::refusal;
 pub use types::{
-    ClusterInfo, ClusterPermission, CodeIndex, ContractInfo, PendingWithdrawal, WorkerState,
+    ClusterInfo, ClusterPermission, CodeIndex, ContractInfo, Divergence, PendingWithdrawal,
 };
 
 #[cfg(test)]
@@ -172,6 +174,49 @@ pub mod pallet {
     #[pallet::storage]
     pub type WithdrawalCount<T> = StorageMap<_, Twox64Concat, ClusterId, u32, ValueQuery>;
 
+    /// What more than half of a cluster's workers have reported after a block. Workers and clients
+    /// read it with a storage proof, so names and hashers are part of the wire format.
+    #[pallet::storage]
+    pub type AgreedRoots<T> =
+        StorageDoubleMap<_, Blake2_128Concat, ClusterId, Blake2_128Concat, u32, Roots>;
+
+    /// The blocks of each cluster in [`AgreedRoots`], in order.
+    #[pallet::storage]
+    pub type AgreedBlocks<T> = StorageMap<
+        _,
+        Twox64Concat,
+        ClusterId,
+        BoundedVec<u32, ConstU32<MAX_AGREED_ROOTS>>,
+        ValueQuery,
+    >;
+
+    /// What workers have reported after blocks that are not agreed on yet.
+    #[pallet::storage]
+    pub type RootVotes<T> = StorageDoubleMap<
+        _,
+        Twox64Concat,
+        ClusterId,
+        Twox64Concat,
+        u32,
+        BoundedVec<(WorkerId, Roots), ConstU32<MAX_CLUSTER_WORKERS>>,
+        ValueQuery,
+    >;
+
+    /// The blocks of each cluster in [`RootVotes`], in order.
+    #[pallet::storage]
+    pub type OpenRoots<T> = StorageMap<
+        _,
+        Twox64Concat,
+        ClusterId,
+        BoundedVec<u32, ConstU32<ROOT_VOTE_BLOCKS>>,
+        ValueQuery,
+    >;
+
+    /// Workers whose state was not the one that the others had agreed on. They are in no cluster
+    /// until their operator has readmitted them.
+    #[pallet::storage]
+    pub type Diverged<T> = StorageMap<_, Blake2_128Concat, WorkerId, Divergence>;
+
     #[pallet::event]
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
@@ -253,6 +298,22 @@ pub mod pallet {
             number: MessageNumber,
             error: DispatchError,
         },
+        /// More than half of a cluster's workers have reported the same after this block.
+        RootsAgreed {
+            cluster: ClusterId,
+            block: u32,
+            state_root: Hash,
+            receipts: Hash,
+        },
+        /// A worker reported something else after this block than most workers of its cluster, and
+        /// leaves it.
+        WorkerDiverged {
+            worker: WorkerId,
+            cluster: ClusterId,
+            block: u32,
+        },
+        /// A worker that had diverged may be in a cluster again.
+        WorkerReadmitted { worker: WorkerId },
     }
 
     #[pallet::error]
@@ -302,6 +363,14 @@ pub mod pallet {
         /// Less than the chain's existential deposit cannot be withdrawn: the receiving account may
         /// be gone when the workers have reported, and so little could not bring it back.
         WithdrawalTooSmall,
+        /// The report is about a block that is not finished yet.
+        BlockNotYet,
+        /// Too many blocks wait for the workers to agree: report again later.
+        TooManyOpenRoots,
+        /// The worker's state was not that of the others: find out why, then readmit it.
+        WorkerHasDiverged,
+        /// The worker has not diverged.
+        WorkerNotDiverged,
     }
 
     #[pallet::call]
@@ -491,11 +560,7 @@ pub mod pallet {
             cluster_id: ClusterId,
         ) -> DispatchResult {
             Self::ensure_owner(origin, &cluster_id)?;
-            ensure!(
-                WorkerCluster::<T>::get(worker) == Some(cluster_id),
-                Error::<T>::WorkerNotInCluster
-            );
-            Self::release(&worker, cluster_id)
+            Self::take_out(&worker, cluster_id)
         }
 
         /// Stores the code of the system contract for clusters created from now on. Root only.
@@ -589,6 +654,23 @@ pub mod pallet {
         pub fn rotate_transport_key(origin: OriginFor<T>, cluster_id: ClusterId) -> DispatchResult {
             Self::ensure_owner(origin, &cluster_id)?;
             Self::rotate_transport(cluster_id)
+        }
+
+        /// Lets a worker that had diverged be in a cluster again. Sent by its operator, who should
+        /// know why its state was another one: what the worker keeps has been wiped when it left.
+        #[pallet::call_index(22)]
+        #[pallet::weight(T::DbWeight::get().reads_writes(2, 1))]
+        pub fn readmit_worker(origin: OriginFor<T>, worker: WorkerId) -> DispatchResult {
+            let sender = ensure_signed(origin)?;
+            let info = pallet_phat_registry::Workers::<T>::get(worker)
+                .ok_or(Error::<T>::WorkerNotFound)?;
+            ensure!(info.operator == sender, Error::<T>::NotWorkerOperator);
+            ensure!(
+                Diverged::<T>::take(worker).is_some(),
+                Error::<T>::WorkerNotDiverged
+            );
+            Self::deposit_event(Event::WorkerReadmitted { worker });
+            Ok(())
         }
     }
 

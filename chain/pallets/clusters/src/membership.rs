@@ -90,6 +90,10 @@ impl<T: Config> Pallet<T> {
         let info =
             pallet_phat_registry::Workers::<T>::get(worker).ok_or(Error::<T>::WorkerNotFound)?;
         ensure!(info.operator == *owner, Error::<T>::NotWorkerOperator);
+        ensure!(
+            !Diverged::<T>::contains_key(worker),
+            Error::<T>::WorkerHasDiverged
+        );
         match WorkerCluster::<T>::get(worker) {
             Some(present) if present == cluster => Err(Error::<T>::DuplicatedWorker.into()),
             Some(_) => Err(Error::<T>::WorkerInUse.into()),
@@ -100,9 +104,13 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Takes a worker out of its cluster. What it can read from now on must not be what it could read
-    /// before, so the transport key changes.
-    pub(crate) fn release(worker: &WorkerId, cluster: ClusterId) -> DispatchResult {
+    /// Takes a worker out of its cluster, and tells the workers. It must not be able to read what is
+    /// encrypted from now on, so the transport key changes.
+    pub(crate) fn take_out(worker: &WorkerId, cluster: ClusterId) -> DispatchResult {
+        ensure!(
+            WorkerCluster::<T>::get(worker) == Some(cluster),
+            Error::<T>::WorkerNotInCluster
+        );
         WorkerCluster::<T>::remove(worker);
         WorkerStates::<T>::remove(worker);
         DeliveredEpochs::<T>::remove(worker);

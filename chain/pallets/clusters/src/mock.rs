@@ -12,7 +12,7 @@ use phat_crypto::{Keypair, contexts, rand_core::OsRng};
 use phat_primitives::{
     Balance, ClusterId, ContractId, Hash, MessageNumber, WorkerId, blake2_256, ids,
     message::{ClusterMessage, Message},
-    report::{ContractReady, Heartbeat, Payload, SignedContractReady, WithdrawalOutcome},
+    report::{ContractReady, Heartbeat, Payload, Roots, SignedContractReady, WithdrawalOutcome},
 };
 use polkadot_sdk::{
     frame_support::{derive_impl, pallet_prelude::*, traits::UnixTime},
@@ -117,7 +117,7 @@ pub(crate) fn chain() -> TestExternalities {
     };
     let mut state = TestExternalities::from(genesis.build_storage().unwrap());
     state.execute_with(|| {
-        System::set_block_number(1);
+        System::set_block_number(2);
         for number in [1, 2, 3, 4, 5, 10, 11, 12] {
             register(number);
         }
@@ -248,14 +248,35 @@ pub(crate) fn heartbeat_in(
     number: u8,
     outcomes: &[(MessageNumber, Balance)],
 ) -> DispatchResult {
+    let block = System::block_number() - 1;
+    heartbeat_after(cluster, number, block, roots(1), outcomes)
+}
+
+/// What a cluster may have come to.
+pub(crate) fn roots(byte: u8) -> Roots {
+    Roots {
+        state_root: Hash::repeat_byte(byte),
+        receipts: Hash::repeat_byte(!byte),
+    }
+}
+
+/// A heartbeat about a block.
+pub(crate) fn heartbeat_after(
+    cluster: ClusterId,
+    number: u8,
+    block: u32,
+    roots: Roots,
+    outcomes: &[(MessageNumber, Balance)],
+) -> DispatchResult {
     let withdrawals = outcomes
         .iter()
         .map(|&(number, amount)| WithdrawalOutcome { number, amount })
         .collect();
     let payload = Payload::Heartbeat(Heartbeat {
         cluster,
-        block: 1,
-        state_root: Hash::repeat_byte(1),
+        block,
+        state_root: roots.state_root,
+        receipts: roots.receipts,
         withdrawals,
     });
     frame_support::storage::with_storage_layer(|| Clusters::on_payload(&worker(number), &payload))

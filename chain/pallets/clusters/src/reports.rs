@@ -115,10 +115,17 @@ impl<T: Config> Pallet<T> {
             WorkerCluster::<T>::get(worker) == Some(cluster),
             Error::<T>::WorkerNotInCluster
         );
+        let members: BTreeSet<_> = ClusterWorkers::<T>::get(cluster).into_iter().collect();
+        let roots = heartbeat.roots();
+        if !Self::on_roots(worker, &cluster, &members, heartbeat.block, roots)? {
+            // What else it says rests on a state that is not the cluster's.
+            return Ok(());
+        }
         let state = WorkerState {
             cluster,
             block: heartbeat.block,
             state_root: heartbeat.state_root,
+            receipts: heartbeat.receipts,
         };
         // Reports that waited can come after newer ones: the newest state is the one that counts.
         let is_old = WorkerStates::<T>::get(worker)
@@ -126,11 +133,8 @@ impl<T: Config> Pallet<T> {
         if !is_old {
             WorkerStates::<T>::insert(worker, &state);
         }
-        if !heartbeat.withdrawals.is_empty() {
-            let members: BTreeSet<_> = ClusterWorkers::<T>::get(cluster).into_iter().collect();
-            for outcome in &heartbeat.withdrawals {
-                Self::vote_withdrawal(worker, &cluster, &members, outcome)?;
-            }
+        for outcome in &heartbeat.withdrawals {
+            Self::vote_withdrawal(worker, &cluster, &members, outcome)?;
         }
         Self::deposit_event(Event::StateReported {
             worker: *worker,

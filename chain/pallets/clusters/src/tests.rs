@@ -4,3 +4,4 @@ mod contracts;
 mod membership;
 mod money;
 mod random;
+mod roots;

@@ -76,17 +76,28 @@ pub struct ContractInfo<AccountId> {
     pub code_index: CodeIndex,
 }
 
-/// The last state that a worker reported.
+/// A worker's state that was not the one that most workers of its cluster had agreed on.
 #[derive(
-    Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
 )]
-pub struct WorkerState {
-    /// Of this cluster.
+pub struct Divergence {
+    /// The cluster that it was in.
     pub cluster: ClusterId,
     /// After this block.
     pub block: u32,
-    /// Root of the state.
-    pub state_root: Hash,
+    /// What it said.
+    pub reported: Roots,
+    /// What the others said.
+    pub agreed: Roots,
 }
 
 /// A withdrawal that waits for the reports of workers.

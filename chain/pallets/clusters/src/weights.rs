@@ -32,13 +32,27 @@ pub(crate) fn membership(db: RuntimeDbWeight) -> Weight {
     Weight::from_parts(ALL_WORKERS, 0).saturating_add(db.reads_writes(12, 12))
 }
 
-/// A heartbeat: the worker's cluster and state, the members, and of each withdrawal its record, the
-/// count and two accounts.
+/// Blocks whose roots are agreed on: the list of them is read and written whole.
+const AGREED_LEN: usize = 4 * MAX_AGREED_ROOTS as usize;
+/// Votes of a full cluster on the roots of one block.
+const VOTES_LEN: usize = 96 * MAX_CLUSTER_WORKERS as usize;
+
+/// A worker that leaves because its state is another one: the mark, two messages, the cluster's list
+/// and the worker's records.
+fn expelled(db: RuntimeDbWeight) -> Weight {
+    Weight::from_parts(ALL_WORKERS, 0).saturating_add(db.reads_writes(8, 10))
+}
+
+/// A heartbeat: the worker's cluster and state, the members; the votes on the block's roots, those of
+/// blocks that got too old, what was agreed on; and of each withdrawal its record, the count and two
+/// accounts.
 pub(crate) fn heartbeat(withdrawals: usize, db: RuntimeDbWeight) -> Weight {
     let vote =
         Weight::from_parts(ALL_WORKERS.saturating_mul(2), 0).saturating_add(db.reads_writes(4, 4));
-    Weight::from_parts(ALL_WORKERS, 0)
-        .saturating_add(db.reads_writes(2, 1))
+    Weight::from_parts(ALL_WORKERS.saturating_mul(2), 0)
+        .saturating_add(bytes(AGREED_LEN + VOTES_LEN))
+        .saturating_add(db.reads_writes(8, 8))
+        .saturating_add(expelled(db).saturating_mul(roots::MAX_EXPELLED as u64))
         .saturating_add(vote.saturating_mul(withdrawals as u64))
 }
 

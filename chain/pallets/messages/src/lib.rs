@@ -25,7 +25,7 @@ use phat_primitives::{
     Hash, MessageNumber, WorkerId,
     limits::{
         MAX_MASTER_GENERATIONS, MAX_MESSAGES_PER_BLOCK, MAX_OUTBOUND_LEN, MAX_PENDING_WITHDRAWALS,
-        MAX_REPORT_PAYLOADS, MAX_TRANSPORT_CHAINS,
+        MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS, MAX_TRANSPORT_CHAINS,
     },
     message::{DIGEST_ENGINE, Message, OUTBOUND_KEY, Outbound},
     report::{Payload, SignedReport},
@@ -233,7 +233,11 @@ pub mod pallet {
                 Payload::MasterKeys(keys) => keys.keys.len() <= MAX_MASTER_GENERATIONS as usize,
                 _ => true,
             };
+            let heartbeats = payloads
+                .iter()
+                .filter(|payload| matches!(payload, Payload::Heartbeat(_)));
             payloads.len() <= MAX_REPORT_PAYLOADS as usize
+                && heartbeats.count() <= MAX_REPORT_HEARTBEATS as usize
                 && payloads.iter().map(withdrawals).sum::<usize>()
                     <= MAX_PENDING_WITHDRAWALS as usize
                 && payloads.iter().all(keys)
@@ -298,7 +302,7 @@ pub mod refusal {
     pub const OTHER_CHAIN: u8 = 1;
     /// The worker is not registered.
     pub const NOT_REGISTERED: u8 = 2;
-    /// It has too many payloads, or more withdrawals or keys than there can be.
+    /// It has too many payloads or heartbeats, or more withdrawals or keys than there can be.
     pub const TOO_LARGE: u8 = 3;
 }
 

@@ -6,7 +6,7 @@ use phat_primitives::{
     Hash,
     limits::{
         MAX_CLUSTER_WORKERS, MAX_CODE_LEN, MAX_MESSAGES_PER_BLOCK, MAX_OUTBOUND_LEN,
-        MAX_PENDING_WITHDRAWALS, MAX_REPORT_PAYLOADS,
+        MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS,
     },
     message::{ClusterGenesis, ClusterMessage, Message, Prices},
     report::{Heartbeat, Payload, Report, SignedReport, WithdrawalOutcome},
@@ -50,6 +50,7 @@ fn heartbeat(withdrawals: u32) -> Payload {
         cluster: Hash::zero(),
         block: 1,
         state_root: Hash::zero(),
+        receipts: Hash::zero(),
         withdrawals: (0..withdrawals)
             .map(|number| WithdrawalOutcome {
                 number: number.into(),
@@ -292,7 +293,8 @@ fn a_report_beyond_the_limits_is_refused_before_its_signature_is_looked_at() {
     in_block(|| {
         let too_large = Err(InvalidTransaction::Custom(refusal::TOO_LARGE).into());
         let limits = [
-            vec![heartbeat(0); MAX_REPORT_PAYLOADS as usize + 1],
+            vec![master_key(); MAX_REPORT_PAYLOADS as usize + 1],
+            vec![heartbeat(0); MAX_REPORT_HEARTBEATS as usize + 1],
             vec![heartbeat(0), heartbeat(MAX_PENDING_WITHDRAWALS + 1)],
             vec![heartbeat(1), heartbeat(MAX_PENDING_WITHDRAWALS)],
         ];
@@ -302,7 +304,8 @@ fn a_report_beyond_the_limits_is_refused_before_its_signature_is_looked_at() {
             signed.signature = [0; 64];
             assert_eq!(submit(signed), too_large);
         }
-        let mut most = vec![heartbeat(0); MAX_REPORT_PAYLOADS as usize];
+        let mut most = vec![master_key(); MAX_REPORT_PAYLOADS as usize];
+        most[..MAX_REPORT_HEARTBEATS as usize].fill(heartbeat(0));
         most[5] = heartbeat(MAX_PENDING_WITHDRAWALS);
         assert_eq!(submit(report(1, 0, most)), Ok(Ok(())));
     });

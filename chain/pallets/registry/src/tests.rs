@@ -287,6 +287,7 @@ fn payloads_for_others_are_left_alone_and_cost_nothing_here() {
                 cluster: cluster_id(1),
                 block: 1,
                 state_root: Hash::zero(),
+                receipts: Hash::zero(),
                 withdrawals: vec![],
             }),
             Payload::ClusterKey {

@@ -8,7 +8,9 @@ use pallet_phat_registry::VersionedEndpoints;
 use phat_attestation::software::{attest, dangerous_development_root};
 use phat_crypto::rand_core::OsRng;
 use phat_crypto::{Keypair, contexts};
-use phat_primitives::limits::{MAX_PENDING_WITHDRAWALS, MAX_REPORT_PAYLOADS};
+use phat_primitives::limits::{
+    MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS,
+};
 use phat_primitives::message::{DIGEST_ENGINE, Message, OUTBOUND_KEY, Outbound};
 use phat_primitives::report::{
     ContractReady, Heartbeat, Payload, Report, SignedContractReady, SignedReport, WithdrawalOutcome,
@@ -145,6 +147,7 @@ fn heartbeat(withdrawals: u32) -> Payload {
         cluster: ids::cluster_id(1),
         block: 1,
         state_root: Hash::repeat_byte(9),
+        receipts: Hash::zero(),
         withdrawals: (0..withdrawals).map(outcome).collect(),
     })
 }
@@ -197,6 +200,15 @@ fn workers_read_where_the_chain_writes() {
         storage::contract_key_key(&contract()),
         pallet_phat_registry::ContractKeys::<Runtime>::hashed_key_for(contract())
     );
+    assert_eq!(
+        storage::worker_state_key(&worker_id()),
+        pallet_phat_clusters::WorkerStates::<Runtime>::hashed_key_for(worker_id())
+    );
+    let cluster = ids::cluster_id(1);
+    assert_eq!(
+        storage::agreed_roots_key(&cluster, 258),
+        pallet_phat_clusters::AgreedRoots::<Runtime>::hashed_key_for(cluster, 258)
+    );
 }
 
 #[test]
@@ -247,7 +259,9 @@ fn what_nobody_signed_is_refused_by_pool_and_block() {
 #[test]
 fn the_heaviest_report_fits_into_a_block_many_times() {
     development().execute_with(|| {
-        let mut payloads = vec![heartbeat(0); MAX_REPORT_PAYLOADS as usize];
+        let key = Payload::MasterKey { public: [0; 32] };
+        let mut payloads = vec![key; MAX_REPORT_PAYLOADS as usize];
+        payloads[..MAX_REPORT_HEARTBEATS as usize].fill(heartbeat(0));
         payloads[0] = heartbeat(MAX_PENDING_WITHDRAWALS);
         let extrinsic: Vec<u8> = call("WorkerApi_report_extrinsic", report(payloads));
         let extrinsic = UncheckedExtrinsic::decode(&mut &extrinsic[..]).expect("it decodes");

@@ -2,11 +2,13 @@
 
 use crate::{
     args::Invocation,
+    book::hex,
     context::Context,
     error::CliError,
-    report::{Report, style, waiting},
+    report::{Report, lines, style, waiting},
 };
-use phat_client::{ClientError, Output, Readable};
+use codec::Encode;
+use phat_client::{ClientError, Output, Readable, keys::address};
 use serde_json::json;
 
 /// Arguments of `phat query`.
@@ -14,10 +16,19 @@ use serde_json::json;
 #[command(after_help = "Examples:
   phat query token balance_of //Alice
   phat query token balance_of //Alice --worker http://127.0.0.1:8001 --json
+  phat query token total_supply --signed --json
   phat query 45xGpmHzQQAJW3SjS5fFyJ5t4cQWUKL3SGBzPvrzRLLqnKQt get --bundle flipper.contract")]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) call: Invocation,
+    /// Have the worker sign its answer, and show what it has signed (all of it with --json), so that
+    /// others can check it
+    #[arg(long)]
+    signed: bool,
+}
+
+fn bytes(bytes: &[u8]) -> String {
+    format!("0x{}", hex::encode(bytes))
 }
 
 /// Asks a contract.
@@ -31,8 +42,18 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Report, CliErro
         .interface
         .message(&call.message)
         .map_err(ClientError::from)?;
-    let asking = client.query(id, &bundle.interface, &call.message, &call.args);
-    let answer = waiting("waiting for the worker", asking).await?;
+    let (interface, message) = (&bundle.interface, &call.message);
+    let answer = waiting("waiting for the worker", async {
+        match args.signed {
+            true => {
+                client
+                    .query_signed(id, interface, message, &call.args)
+                    .await
+            }
+            false => client.query(id, interface, message, &call.args).await,
+        }
+    })
+    .await?;
     let mut text = match answer.output.readable() {
         // Alone, text is shown as it is.
         Readable::Text(text) => text.clone(),
@@ -51,6 +72,17 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Report, CliErro
             function.label,
         );
     }
+    if let Some(signed) = &answer.signed {
+        text.push_str(&format!(
+            "\n{}",
+            lines(&[
+                ("signed by", signed.worker.to_string()),
+                ("signature", bytes(&signed.statement.signature)),
+                ("block", answer.block.to_string()),
+                ("state root", hex(answer.state_root)),
+            ])
+        ));
+    }
     let failed = answer.output.error().is_some();
     let json = json!({
         "output": answer.output.readable().to_json(),
@@ -58,6 +90,23 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Report, CliErro
         "reverted": answer.reverted,
         "gas_used": answer.gas.to_string(),
         "worker": client.worker().id().to_string(),
+        "block": answer.block,
+        "state_root": hex(answer.state_root),
+        "signed": answer.signed.as_ref().map(|signed| {
+            let statement = &signed.statement.statement;
+            json!({
+                "worker": signed.worker.to_string(),
+                "genesis": hex(statement.genesis),
+                "caller": address(&statement.caller),
+                "code_hash": statement.code_hash.map(hex),
+                "block": statement.block,
+                "state_root": hex(statement.state_root),
+                "request": bytes(&signed.request),
+                "answer": bytes(&signed.answer),
+                "statement": bytes(&statement.encode()),
+                "signature": bytes(&signed.statement.signature),
+            })
+        }),
     });
     Ok(Report { text, json, failed })
 }

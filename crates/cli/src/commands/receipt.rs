@@ -1,13 +1,13 @@
 //! `phat receipt`: how a command ended. Other commands show receipts in the same way.
 
 use crate::{
-    book::hex,
+    book::{hex, read_limited},
     context::Context,
     error::CliError,
     report::{Report, lines, style, waiting},
 };
 use phat_client::{
-    Interface, Output,
+    ChainClient, Interface, Output, ProvenReceipt,
     amount::show_amount,
     keys::address,
     primitives::{
@@ -16,44 +16,121 @@ use phat_client::{
     },
 };
 use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// Arguments of `phat receipt`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  phat receipt 42")]
+#[command(after_help = "Examples:
+  phat receipt 42
+  phat receipt 42 --prove --output receipt.json   for others, without giving them access
+  phat receipt --check receipt.json               asks the chain, and no worker")]
 pub(crate) struct Args {
     /// Number of the command's message, as `phat call` and `phat deploy` show it
-    number: u64,
+    #[arg(required_unless_present = "check", conflicts_with = "check")]
+    number: Option<u64>,
+    /// Prove it: waits until the workers have agreed on a state that contains it
+    #[arg(long, requires = "number")]
+    prove: bool,
+    /// Write the proof to a file [default: with --json, to the standard output]
+    #[arg(long, value_name = "FILE", requires = "prove")]
+    output: Option<PathBuf>,
+    /// Check a proof against the chain
+    #[arg(long, value_name = "FILE")]
+    check: Option<PathBuf>,
 }
 
 /// Shows a receipt.
 pub(crate) async fn run(context: &Context, args: Args) -> Result<Report, CliError> {
+    if let Some(path) = &args.check {
+        return check(context, path).await;
+    }
+    let number = args.number.unwrap_or_default();
     let client = context.client().await?;
-    let Some(receipt) = waiting("asking a worker", client.receipt(args.number)).await? else {
-        let text = format!(
-            "Message {} has not been applied yet: ask again.",
-            args.number
-        );
+    if args.prove {
+        let proving = client.prove_receipt(number);
+        let proven = waiting("waiting for the workers to agree", proving).await?;
+        let mut report = show_proven(context, client.chain(), &proven).await;
+        if let Some(path) = &args.output {
+            std::fs::write(path, format!("{:#}\n", report.json)).map_err(|source| {
+                CliError::Unwritten {
+                    path: path.clone(),
+                    source,
+                }
+            })?;
+            let written = ("written", path.display().to_string());
+            report.text.push_str(&lines(&[written]));
+        }
+        return Ok(report);
+    }
+    let Some(receipt) = waiting("asking a worker", client.receipt(number)).await? else {
+        let text = format!("Message {number} has not been applied yet: ask again.");
         return Ok(Report::new(
             text,
-            json!({ "number": args.number, "pending": true }),
+            json!({ "number": number, "pending": true }),
         ));
     };
+    Ok(show_known(context, client.chain(), &receipt).await)
+}
+
+/// Checks the proof in a file. Its receipt is shown only if it holds.
+async fn check(context: &Context, path: &Path) -> Result<Report, CliError> {
+    let bytes = read_limited(path).map_err(|source| CliError::File {
+        path: path.into(),
+        source,
+    })?;
+    let bad = |source| CliError::Proof {
+        path: path.into(),
+        source,
+    };
+    let proven = ProvenReceipt::from_json(&bytes).map_err(bad)?;
+    let chain = context.chain().await?;
+    waiting("asking the chain", proven.check(&chain))
+        .await
+        .map_err(bad)?;
+    let report = show_proven(context, &chain, &proven).await;
+    // That it is proven is what was asked for, however the command ended.
+    Ok(Report {
+        failed: false,
+        ..report
+    })
+}
+
+/// Shows a receipt whose proof holds.
+async fn show_proven(context: &Context, chain: &ChainClient, proven: &ProvenReceipt) -> Report {
+    let mut report = show_known(context, chain, &proven.proof.receipt).await;
+    let cluster = proven.cluster.to_low_u64_be();
+    report.text.push_str(&lines(&[
+        ("state root", hex(proven.proof.receipt.state_root)),
+        (
+            "proven",
+            format!(
+                "cluster {cluster} has agreed on it after block {}",
+                proven.agreed_block
+            ),
+        ),
+    ]));
+    let mut json = proven.to_json();
+    json["receipt"] = report.json;
+    report.json = json;
+    report
+}
+
+/// Shows a receipt, and the events of contracts whose bundles are kept here.
+async fn show_known(context: &Context, chain: &ChainClient, receipt: &Receipt) -> Report {
     let mut bundles = BTreeMap::new();
     for event in &receipt.events {
         if !bundles.contains_key(&event.contract)
-            && let Some(bundle) = context.known_bundle(client.chain(), event.contract).await
+            && let Some(bundle) = context.known_bundle(chain, event.contract).await
         {
             bundles.insert(event.contract, bundle);
         }
     }
     let interface = |id| bundles.get(&id).map(|bundle| &bundle.interface);
-    Ok(show(
-        &format!("message {}", args.number),
-        &receipt,
-        None,
-        interface,
-    ))
+    let title = format!("message {}", receipt.number);
+    show(&title, receipt, None, interface)
 }
 
 /// Reports a receipt. `interface` knows the contracts whose events can be read.
@@ -78,7 +155,12 @@ pub(crate) fn show<'a>(
     rows.push((word, said.clone()));
     rows.push((
         "gas",
-        format!("{}, fee {}", receipt.gas_used, show_amount(receipt.fee)),
+        format!(
+            "{} used, {} refunded, fee {}",
+            receipt.gas_used,
+            receipt.gas_refunded,
+            show_amount(receipt.fee)
+        ),
     ));
     if receipt.storage_deposit != 0 {
         let amount = show_amount(receipt.storage_deposit.unsigned_abs());
@@ -104,6 +186,7 @@ pub(crate) fn show<'a>(
         word: said,
         "output": output.map(|output| output.readable().to_json()),
         "gas_used": receipt.gas_used.to_string(),
+        "gas_refunded": receipt.gas_refunded.to_string(),
         "fee": receipt.fee.to_string(),
         "storage_deposit": receipt.storage_deposit.to_string(),
         "events": events.into_iter().map(|(_, json)| json).collect::<Vec<_>>(),
@@ -173,6 +256,7 @@ mod tests {
             sender: AccountId([1; 32]),
             outcome,
             gas_used: 5,
+            gas_refunded: 6,
             fee: 1,
             storage_deposit: -2,
             events: vec![ContractEvent {
@@ -208,6 +292,7 @@ mod tests {
         assert_eq!(report.json["output"], 4);
         assert_eq!(report.json["returned"], "4");
         assert_eq!(report.json["gas_used"], "5");
+        assert_eq!(report.json["gas_refunded"], "6");
         assert_eq!(report.json["storage_deposit"], "-2");
         assert_eq!(report.json["events"][0]["data"], "0x01");
     }

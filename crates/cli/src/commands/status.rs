@@ -31,7 +31,13 @@ pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
             .filter(|worker| worker.cluster == Some(cluster.id))
             .collect();
         let health = Health::of(&members);
-        well &= key.is_some() && health.well();
+        let diverged = workers.iter().filter(|worker| {
+            let divergence = worker.diverged.as_ref();
+            divergence.is_some_and(|divergence| divergence.cluster == cluster.id)
+        });
+        let diverged = diverged.count();
+        let agreed = chain.agreed_blocks(cluster.id).await?.last().copied();
+        well &= key.is_some() && health.well() && diverged == 0;
         text.push_str(&format!(
             "{}\n",
             style::strong(&format!("cluster {}", cluster.id.to_low_u64_be()))
@@ -44,7 +50,14 @@ pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
                     None => style::bad("not yet: no gatekeeper has made it"),
                 },
             ),
-            ("workers", health.describe()),
+            ("workers", health.describe(diverged)),
+            (
+                "agreed",
+                match agreed {
+                    Some(block) => format!("on state and receipts after block {block}"),
+                    None => "on nothing yet".into(),
+                },
+            ),
             ("contracts", contracts.to_string()),
             ("gas price", format!("{} a unit", cluster.gas_price)),
             (
@@ -66,6 +79,8 @@ pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
             "workers": members.len(),
             "workers_answering": health.answering,
             "roots_agree": health.roots_agree,
+            "workers_diverged": diverged,
+            "agreed_block": agreed,
             "contracts": contracts,
             "gas_price": cluster.gas_price.to_string(),
             "deposit_per_item": cluster.deposit_per_item.to_string(),
@@ -115,16 +130,25 @@ impl Health {
         self.members > 0 && self.answering == self.members && self.roots_agree
     }
 
-    fn describe(&self) -> String {
+    /// In words; with how many workers have left because their state was another one.
+    fn describe(&self, diverged: usize) -> String {
         let count = format!("{} of {} answer", self.answering, self.members);
         let count = if self.answering == self.members {
             style::good(&count)
         } else {
             style::bad(&count)
         };
+        let left = match diverged {
+            0 => String::new(),
+            1 => format!(", {}", style::bad("1 has left because its state differed")),
+            many => format!(
+                ", {}",
+                style::bad(&format!("{many} have left because their states differed"))
+            ),
+        };
         match self.roots_agree {
-            true => format!("{count}, their states agree"),
-            false => format!("{count}, {}", style::bad("their states differ")),
+            true => format!("{count}, their states agree{left}"),
+            false => format!("{count}, {}{left}", style::bad("their states differ")),
         }
     }
 }
@@ -146,6 +170,7 @@ mod tests {
             id: WorkerId([0; 32]),
             endpoints: Vec::new(),
             cluster: None,
+            diverged: None,
             answer: Ok(answer),
         }
     }

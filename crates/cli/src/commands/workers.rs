@@ -8,6 +8,7 @@ use crate::{
 };
 use phat_client::{
     ChainClient, WorkerClient,
+    chain::Divergence,
     primitives::{ClusterId, WorkerId},
 };
 use serde_json::json;
@@ -20,6 +21,8 @@ pub(crate) struct Seen {
     pub(crate) endpoints: Vec<String>,
     /// The cluster it is in.
     pub(crate) cluster: Option<ClusterId>,
+    /// How its state differed from that of the others, if it did.
+    pub(crate) diverged: Option<Divergence>,
     /// What it says itself.
     pub(crate) answer: Result<Answer, String>,
 }
@@ -47,13 +50,18 @@ pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
             .cloned()
             .unwrap_or_else(|| "none".into());
         let mut row = vec![format!("{}…", &worker.id.to_string()[..18]), endpoint];
-        match &worker.answer {
-            Ok(answer) => row.extend([
+        match (&worker.answer, &worker.diverged) {
+            (_, Some(divergence)) => row.extend([
+                "?".into(),
+                "0".into(),
+                style::bad(&format!("differed at block {}", divergence.block)),
+            ]),
+            (Ok(answer), None) => row.extend([
                 answer.block.to_string(),
                 answer.contracts.to_string(),
                 style::good("answers"),
             ]),
-            Err(_) => row.extend(["?".into(), "?".into(), style::bad("does not answer")]),
+            (Err(_), None) => row.extend(["?".into(), "?".into(), style::bad("does not answer")]),
         }
         row
     });
@@ -79,6 +87,12 @@ fn to_json(worker: &Seen) -> serde_json::Value {
         "id": worker.id.to_string(),
         "endpoints": worker.endpoints,
         "cluster": worker.cluster.map(hex),
+        "diverged": worker.diverged.map(|divergence| json!({
+            "cluster": hex(divergence.cluster),
+            "block": divergence.block,
+            "reported": { "state_root": hex(divergence.reported.state_root), "receipts": hex(divergence.reported.receipts) },
+            "agreed": { "state_root": hex(divergence.agreed.state_root), "receipts": hex(divergence.agreed.receipts) },
+        })),
         "answers": answer.is_ok(),
         "error": answer.err(),
         "next_block": answer.ok().map(|answer| answer.block),
@@ -109,6 +123,7 @@ pub(crate) async fn look(chain: &ChainClient) -> Result<Vec<Seen>, CliError> {
             id,
             endpoints,
             cluster,
+            diverged: chain.divergence(id).await?,
             answer,
         });
     }

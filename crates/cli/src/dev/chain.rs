@@ -81,6 +81,12 @@ impl ChainRpc {
         }
     }
 
+    /// Whether the state of a worker was not that of its cluster.
+    pub(super) async fn has_diverged(&self, worker: &WorkerId) -> Result<bool, DevError> {
+        let key = pallet_phat_clusters::Diverged::<Runtime>::hashed_key_for(worker);
+        Ok(self.storage(&key, None).await?.is_some())
+    }
+
     /// Where the chain says that a worker is; `None` if it is not registered.
     pub(super) async fn endpoints_of(
         &self,

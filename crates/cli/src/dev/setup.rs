@@ -71,7 +71,7 @@ pub(super) fn contracts(cluster: &ClusterId, examples: &[Example]) -> Result<Vec
 pub(super) async fn complete(
     chain: &ChainRpc,
     cluster: &ClusterId,
-    workers: &[Running],
+    workers: &[&Running],
 ) -> Result<(), DevError> {
     use pallet_phat_clusters::Call as Clusters;
     use pallet_phat_registry::Call as Registry;

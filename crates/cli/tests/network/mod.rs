@@ -272,6 +272,7 @@ async fn receipt(State(worker): State<Arc<Worker>>, body: Bytes) -> Vec<u8> {
         sender: AccountId([1; 32]),
         outcome,
         gas_used: 900,
+        gas_refunded: 100,
         fee: 1_800,
         storage_deposit: 5,
         events: vec![ContractEvent {
@@ -300,6 +301,7 @@ fn seal(worker: &Worker, query: &EncryptedData, answer: &impl Encode) -> Vec<u8>
         envelope::encrypt(&shared, worker.key.public(), &answer.encode(), &mut OsRng).unwrap();
     ContractQueryResponse {
         encoded_encrypted_data: sealed.encode(),
+        ..Default::default()
     }
     .encode_to_vec()
 }

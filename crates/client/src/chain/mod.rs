@@ -8,7 +8,9 @@ mod submit;
 pub use submit::{Call, Submitted};
 
 use crate::limits::CONNECT_TIMEOUT;
-use phat_primitives::{AccountId, Balance, ClusterId, CodeHash, ContractId, Hash, WorkerId};
+use phat_primitives::{
+    AccountId, Balance, BlockNumber, ClusterId, CodeHash, ContractId, Hash, WorkerId, report::Roots,
+};
 use std::{sync::Arc, time::Duration};
 use subxt::{
     OnlineClient, PolkadotConfig,
@@ -129,6 +131,36 @@ pub struct Contract {
     pub cluster: ClusterId,
     /// The code it was made from.
     pub code_hash: CodeHash,
+}
+
+/// A worker's state that was not the one that most workers of its cluster had agreed on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Divergence {
+    /// The cluster that it was in.
+    pub cluster: ClusterId,
+    /// After this block.
+    pub block: BlockNumber,
+    /// What it said.
+    pub reported: Roots,
+    /// What the others said.
+    pub agreed: Roots,
+}
+
+/// [`Roots`] in the chain's storage.
+#[derive(DecodeAsType)]
+#[decode_as_type(crate_path = "scale_decode")]
+struct RootsValue {
+    state_root: [u8; 32],
+    receipts: [u8; 32],
+}
+
+impl From<RootsValue> for Roots {
+    fn from(value: RootsValue) -> Self {
+        Self {
+            state_root: Hash::from(value.state_root),
+            receipts: Hash::from(value.receipts),
+        }
+    }
 }
 
 /// Number and hash of a block.
@@ -277,6 +309,44 @@ impl ChainClient {
     /// Public key of a cluster. There is one as soon as a gatekeeper has made it.
     pub async fn cluster_key(&self, id: ClusterId) -> Result<Option<[u8; 32]>, ChainError> {
         self.read(REGISTRY, "ClusterKeys", (H256(id.0),)).await
+    }
+
+    /// The blocks after which most workers of a cluster have agreed on what it has come to, in order.
+    /// The chain remembers the last ones.
+    pub async fn agreed_blocks(&self, id: ClusterId) -> Result<Vec<BlockNumber>, ChainError> {
+        let blocks: Option<Vec<BlockNumber>> =
+            self.read(CLUSTERS, "AgreedBlocks", (H256(id.0),)).await?;
+        Ok(blocks.unwrap_or_default())
+    }
+
+    /// What most workers of a cluster have agreed on after a block.
+    pub async fn agreed_roots(
+        &self,
+        id: ClusterId,
+        block: BlockNumber,
+    ) -> Result<Option<Roots>, ChainError> {
+        let key = (H256(id.0), block);
+        let value: Option<RootsValue> = self.read(CLUSTERS, "AgreedRoots", key).await?;
+        Ok(value.map(Roots::from))
+    }
+
+    /// Whether and how a worker's state was not that of its cluster.
+    pub async fn divergence(&self, worker: WorkerId) -> Result<Option<Divergence>, ChainError> {
+        #[derive(DecodeAsType)]
+        #[decode_as_type(crate_path = "scale_decode")]
+        struct Value {
+            cluster: [u8; 32],
+            block: u32,
+            reported: RootsValue,
+            agreed: RootsValue,
+        }
+        let value: Option<Value> = self.read(CLUSTERS, "Diverged", (worker.0,)).await?;
+        Ok(value.map(|value| Divergence {
+            cluster: Hash::from(value.cluster),
+            block: value.block,
+            reported: value.reported.into(),
+            agreed: value.agreed.into(),
+        }))
     }
 
     /// All registered workers.

@@ -2,7 +2,9 @@
 
 use super::{CLUSTERS, ChainClient, ChainError, MESSAGES, describe};
 use crate::keys::Account;
-use phat_primitives::{AccountId, Balance, ClusterId, CodeHash, ContractId, Hash, MessageNumber};
+use phat_primitives::{
+    AccountId, Balance, ClusterId, CodeHash, ContractId, Hash, MessageNumber, WorkerId,
+};
 use subxt::{
     dynamic::{self, Value},
     error::{BackendError, ExtrinsicError, RpcError, TransactionEventsError},
@@ -76,6 +78,11 @@ pub enum Call {
         /// How much.
         amount: Balance,
     },
+    /// Lets a worker that has diverged be in a cluster again. Sent by its operator.
+    ReadmitWorker {
+        /// The worker.
+        worker: WorkerId,
+    },
 }
 
 /// A transaction that is in a block and has succeeded.
@@ -101,6 +108,7 @@ impl Call {
             Self::Transfer { .. } => ("Balances", "transfer_allow_death"),
             Self::TransferToCluster { .. } => (CLUSTERS, "transfer_to_cluster"),
             Self::TransferFromCluster { .. } => (CLUSTERS, "transfer_from_cluster"),
+            Self::ReadmitWorker { .. } => (CLUSTERS, "readmit_worker"),
         }
     }
 }
@@ -158,6 +166,7 @@ impl EncodeAsFields for Call {
             Self::TransferFromCluster { cluster, amount } => {
                 (cluster.0, amount).encode_as_fields_to(fields, types, out)
             }
+            Self::ReadmitWorker { worker } => (worker.0,).encode_as_fields_to(fields, types, out),
         }
     }
 }

@@ -5,11 +5,14 @@ use crate::{
     chain::ChainError,
     exec::ExecError,
     keys::address,
+    proof::BadProof,
     transcode::{EncodeError, ReadError, Readable},
     worker::WorkerError,
 };
 use phat_crypto::envelope;
-use phat_primitives::{AccountId, Balance, ClusterId, ContractId, MessageNumber, WorkerId};
+use phat_primitives::{
+    AccountId, Balance, BlockNumber, ClusterId, ContractId, MessageNumber, WorkerId,
+};
 
 /// Why something could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +95,27 @@ pub enum ClientError {
         /// How long it was waited for.
         seconds: u64,
     },
+    /// The workers have not agreed in time.
+    #[error(
+        "the workers of the cluster have not agreed within {seconds} s on what it has come to after block {block}: see `phat status`, and ask again"
+    )]
+    NotAgreed {
+        /// The block of the receipt.
+        block: BlockNumber,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// The receipt is too old for a proof.
+    #[error(
+        "the receipt {0} is too old: a proof would be too long, or the worker has forgotten a part of it"
+    )]
+    ProofTooFar(MessageNumber),
+    /// The worker's proof does not hold.
+    #[error("the worker's receipt is not proven: {0}; ask another worker")]
+    Unproven(#[source] BadProof),
+    /// The worker has signed for another chain.
+    #[error("the worker has signed its answer for another chain: ask another worker")]
+    SignedElsewhere,
     /// The command cannot be encrypted.
     #[error("the command cannot be encrypted: {0}")]
     Envelope(#[from] envelope::EnvelopeError),

@@ -14,8 +14,9 @@ use crate::{
     exec::{ExecResult, Instantiated, Returned},
     keys::Account,
     limits::{RECEIPT_POLL, RECEIPT_TIMEOUT},
+    proof::{BadProof, ProvenReceipt},
     transcode::Output,
-    worker::{Assumed, Caller, WorkerClient, WorkerError},
+    worker::{Assumed, Caller, Signed, WorkerClient, WorkerError},
 };
 use codec::{Decode, Encode};
 use phat_crypto::{
@@ -23,9 +24,11 @@ use phat_crypto::{
     rand_core::{OsRng, RngCore},
 };
 use phat_primitives::{
-    AccountId, Balance, ClusterId, CodeHash, ContractId, MessageNumber, WorkerId,
+    AccountId, Balance, BlockNumber, ClusterId, CodeHash, ContractId, Hash, MessageNumber,
+    WorkerId,
     command::{CommandPayload, InkCommand},
-    query::ReceiptResponse,
+    commitment::ProofError,
+    query::{InkQueryData, ReceiptProofResponse, ReceiptResponse},
     receipt::{Failure, Receipt, Success},
 };
 use std::time::Instant;
@@ -79,6 +82,13 @@ pub struct Answer {
     pub reverted: bool,
     /// Gas used.
     pub gas: u64,
+    /// Last block of the state that it comes from. A worker that has been put back to an older copy
+    /// shows it here.
+    pub block: BlockNumber,
+    /// Root of that state.
+    pub state_root: Hash,
+    /// The worker's signature, if it was asked for.
+    pub signed: Option<Signed>,
 }
 
 /// A command that the workers have applied, successfully or not.
@@ -207,14 +217,51 @@ impl Client {
         message: &str,
         args: &[impl AsRef<str>],
     ) -> Result<Answer, ClientError> {
+        self.ask(contract, interface, message, args, false).await
+    }
+
+    /// Asks a contract, and has the worker sign its answer. An answer whose signature does not hold
+    /// is an error.
+    pub async fn query_signed(
+        &self,
+        contract: ContractId,
+        interface: &Interface,
+        message: &str,
+        args: &[impl AsRef<str>],
+    ) -> Result<Answer, ClientError> {
+        self.ask(contract, interface, message, args, true).await
+    }
+
+    async fn ask(
+        &self,
+        contract: ContractId,
+        interface: &Interface,
+        message: &str,
+        args: &[impl AsRef<str>],
+        sign: bool,
+    ) -> Result<Answer, ClientError> {
         let function = interface.message(message)?;
-        let call = interface.encode_call(function, args)?;
-        let result = self.worker.call(&self.caller, contract, call).await?;
+        let data = InkQueryData::InkMessage {
+            payload: interface.encode_call(function, args)?,
+            deposit: 0,
+            transfer: 0,
+            estimating: false,
+        };
+        let told = self.worker.ask(&self.caller, contract, data, sign).await?;
+        if let Some(signed) = &told.signed
+            && signed.statement.statement.genesis != self.chain.genesis()
+        {
+            return Err(ClientError::SignedElsewhere);
+        }
+        let result: ExecResult<Returned> = self.worker.exec_result(&told.bytes)?;
         match result.result {
             Ok(returned) => Ok(Answer {
                 output: interface.decode_output(function, &returned.data)?,
                 reverted: returned.reverted(),
                 gas: result.gas_consumed.ref_time,
+                block: told.block,
+                state_root: told.state_root,
+                signed: told.signed,
             }),
             Err(error) => Err(would_fail(function, error.into(), &result.debug_message)),
         }
@@ -369,6 +416,60 @@ impl Client {
                 });
             }
             tokio::time::sleep(RECEIPT_POLL).await;
+        }
+    }
+
+    /// The receipt of a command of this account with a proof that others can check without asking a
+    /// worker. Waits until the command has been applied, and until the workers have agreed on what
+    /// their cluster has come to after it.
+    pub async fn prove_receipt(&self, number: MessageNumber) -> Result<ProvenReceipt, ClientError> {
+        let receipt = self.wait_for_receipt(number).await?;
+        let started = Instant::now();
+        loop {
+            if let Some(proven) = self.try_prove(&receipt).await? {
+                return Ok(proven);
+            }
+            if started.elapsed() > RECEIPT_TIMEOUT {
+                return Err(ClientError::NotAgreed {
+                    block: receipt.block,
+                    seconds: RECEIPT_TIMEOUT.as_secs(),
+                });
+            }
+            tokio::time::sleep(RECEIPT_POLL).await;
+        }
+    }
+
+    /// A proof that leads to the first agreement after the receipt, if there is one.
+    async fn try_prove(&self, receipt: &Receipt) -> Result<Option<ProvenReceipt>, ClientError> {
+        let cluster = self.cluster.id;
+        let agreed = self.chain.agreed_blocks(cluster).await?;
+        let Some(block) = agreed.into_iter().find(|block| *block >= receipt.block) else {
+            return Ok(None);
+        };
+        let number = receipt.number;
+        let asking = self.worker.receipt_proof(&self.caller, number, block);
+        let proof = match asking.await? {
+            ReceiptProofResponse::Found(proof) => *proof,
+            ReceiptProofResponse::Pending => return Ok(None),
+            ReceiptProofResponse::Unknown => return Err(ClientError::NoReceipt(number)),
+            ReceiptProofResponse::TooFar => return Err(ClientError::ProofTooFar(number)),
+        };
+        let proven = ProvenReceipt {
+            genesis: self.chain.genesis(),
+            cluster,
+            agreed_block: block,
+            proof,
+        };
+        if proven.proof.receipt != *receipt {
+            return Err(ClientError::Unproven(BadProof::Proof(
+                ProofError::OtherCommitment,
+            )));
+        }
+        match proven.check(&self.chain).await {
+            Ok(_) => Ok(Some(proven)),
+            // The oldest agreement was forgotten between two questions: there is a later one.
+            Err(BadProof::NotAgreed { .. }) => Ok(None),
+            Err(error) => Err(ClientError::Unproven(error)),
         }
     }
 

@@ -5,14 +5,19 @@
 
 use super::{Member, Node, NodeError};
 use crate::{
-    records::{self, Membership, Position, RecordError, Secret, SnapshotRecord},
+    records::{
+        self, BlockReceipts, Kind, Membership, Position, RecordError, Secret, SnapshotRecord,
+    },
     snapshot::{FormatError, Head, Item, Job, Latest, Reader},
 };
 use phat_cluster::Accumulator;
 use phat_crypto::TransportSecret;
-use phat_primitives::{BlockNumber, ClusterId, Hash, WorkerId};
+use phat_primitives::{
+    BlockNumber, ClusterId, Hash, MessageNumber, WorkerId, commitment, receipt::Receipt,
+    report::Roots,
+};
 use phat_store::CommitError;
-use std::{fs, io};
+use std::{collections::BTreeMap, fs, io};
 
 /// Blocks behind which a snapshot is worth more than applying them one by one.
 pub(crate) const FAR_BEHIND: BlockNumber = 64;
@@ -39,6 +44,8 @@ pub(crate) enum RestoreError {
     StrangeRecord,
     #[error("its state has another root than the one that the cluster has agreed on")]
     AnotherRoot,
+    #[error("its receipts are not those that the cluster has agreed on")]
+    OtherReceipts,
 }
 
 /// A cluster whose state this worker needs.
@@ -57,6 +64,7 @@ impl Membership {
         root: Secret,
         transport: Vec<records::Transport>,
         birth: BlockNumber,
+        joined: BlockNumber,
     ) -> Self {
         Self {
             cluster,
@@ -68,6 +76,10 @@ impl Membership {
             },
             accumulator: Accumulator::default().to_bytes(),
             oldest_receipts: 0,
+            oldest_blocks: 0,
+            commitment: Hash::zero(),
+            recent: Vec::new(),
+            joined,
             restoring: false,
         }
     }
@@ -115,31 +127,34 @@ impl Node {
         let served = view.member.as_ref().filter(|_| view.is_current())?;
         let member = self.member.as_ref()?;
         let secret = member.record.transport.last().map(TransportSecret::from)?;
+        // Nothing has changed since that block, and it is the one that the workers agree on.
+        let (block, roots) = *served.recent.last()?;
         Some(Job {
             cluster: served.cluster.id(),
             latest: Latest {
-                block: served.applied,
-                root: served.state_root,
+                block,
+                root: roots.state_root,
             },
             head: Head {
-                block: served.applied,
+                block,
                 now_ms: served.now_ms,
                 oldest_receipts: member.record.oldest_receipts,
+                oldest_blocks: member.record.oldest_blocks,
             },
             secret,
             records: view.snapshot.clone(),
         })
     }
 
-    /// Takes the state of the cluster from a snapshot. `root` is what the cluster has agreed on after
+    /// Takes the state of the cluster from a snapshot. `agreed` is what the cluster has agreed on after
     /// the block of the snapshot.
     pub(crate) fn restore(
         &mut self,
         file: fs::File,
         block: BlockNumber,
-        root: Hash,
+        agreed: Roots,
     ) -> Result<(), RestoreError> {
-        let restored = self.try_restore(io::BufReader::new(file), block, root);
+        let restored = self.try_restore(io::BufReader::new(file), block, agreed);
         if restored.is_err() {
             self.reload().map_err(Box::new)?;
             self.begin_anew().map_err(Box::new)?;
@@ -151,12 +166,12 @@ impl Node {
         &mut self,
         input: impl io::Read,
         block: BlockNumber,
-        root: Hash,
+        agreed: Roots,
     ) -> Result<(), RestoreError> {
         let member = self.member.as_ref().ok_or(RestoreError::NoMember)?;
         let mut record = member.record.clone();
         let secret_of = |epoch| record.secret_of(epoch);
-        let mut reader = Reader::new(input, record.cluster, root, secret_of)?;
+        let mut reader = Reader::new(input, record.cluster, agreed.state_root, secret_of)?;
         let mut items = reader.next_chunk::<Item>()?.unwrap_or_default().into_iter();
         let Some(Item::Head(head)) = items.next() else {
             return Err(RestoreError::NoHead);
@@ -169,6 +184,7 @@ impl Node {
         record.restoring = true;
         records::put_membership(&mut writes, &record);
         let mut accumulator = Accumulator::default();
+        let mut history = History::default();
         let mut written = 0;
         loop {
             for item in items {
@@ -176,12 +192,12 @@ impl Node {
                     return Err(RestoreError::StrangeRecord);
                 };
                 written += entry.len();
-                if let Some((key, value)) = entry.as_state() {
-                    accumulator.add(key, value);
+                match entry.kind().ok_or(RestoreError::StrangeRecord)? {
+                    Kind::State => accumulator.add(&entry.key, &entry.value),
+                    Kind::Receipt(receipt) => history.receipt(&receipt),
+                    Kind::Block(number, receipts) => history.block(number, receipts),
                 }
-                if !records::put_from_snapshot(&mut writes, entry) {
-                    return Err(RestoreError::StrangeRecord);
-                }
+                records::put_from_snapshot(&mut writes, entry);
                 if written >= STEP_LEN {
                     std::mem::replace(&mut writes, self.store.batch()).commit()?;
                     written = 0;
@@ -192,8 +208,11 @@ impl Node {
                 None => break,
             }
         }
-        if accumulator.root() != root {
+        if accumulator.root() != agreed.state_root {
             return Err(RestoreError::AnotherRoot);
+        }
+        if !history.leads_to(&agreed.receipts) {
+            return Err(RestoreError::OtherReceipts);
         }
         record.restoring = false;
         record.applied = Position {
@@ -202,7 +221,10 @@ impl Node {
             ..Position::default()
         };
         record.accumulator = accumulator.to_bytes();
+        record.commitment = agreed.receipts;
+        record.recent = vec![(head.block, agreed)];
         record.oldest_receipts = head.oldest_receipts;
+        record.oldest_blocks = head.oldest_blocks;
         records::put_membership(&mut writes, &record);
         writes.commit()?;
         self.member = Some(Member::new(record, &self.engines.commands).map_err(Box::new)?);
@@ -226,6 +248,7 @@ impl Node {
             record.root.clone(),
             record.transport.clone(),
             birth,
+            record.joined,
         );
         let mut writes = self.store.batch();
         records::delete_state(&mut writes);
@@ -240,5 +263,43 @@ impl SnapshotRecord {
     /// Bytes of it, about.
     fn len(&self) -> usize {
         self.key.len() + self.value.len()
+    }
+}
+
+/// The receipts in a snapshot, as far as it takes to see that they are those of the cluster.
+#[derive(Default)]
+struct History {
+    blocks: BTreeMap<BlockNumber, BlockReceipts>,
+    receipts: Vec<(BlockNumber, MessageNumber, Hash)>,
+}
+
+impl History {
+    fn receipt(&mut self, receipt: &Receipt) {
+        let leaf = commitment::leaf(receipt);
+        self.receipts.push((receipt.block, receipt.number, leaf));
+    }
+
+    fn block(&mut self, number: BlockNumber, receipts: BlockReceipts) {
+        self.blocks.insert(number, receipts);
+    }
+
+    /// Whether the blocks form a chain that ends with this commitment, and every receipt is in one of
+    /// them.
+    fn leads_to(&self, expected: &Hash) -> bool {
+        let first = self.blocks.values().next();
+        let mut reached = first.map_or_else(Hash::zero, |first| first.before);
+        for (number, block) in &self.blocks {
+            let leaves: Vec<_> = block.leaves.iter().map(|(_, leaf)| *leaf).collect();
+            if block.before != reached || commitment::root(&leaves) != Some(block.root) {
+                return false;
+            }
+            reached = commitment::commitment(&block.before, *number, &block.root);
+        }
+        reached == *expected
+            && self.receipts.iter().all(|(block, number, leaf)| {
+                self.blocks
+                    .get(block)
+                    .is_some_and(|block| block.leaves.contains(&(*number, *leaf)))
+            })
     }
 }

@@ -90,7 +90,8 @@ fn takes_nothing(method: Method) -> bool {
         Method::GetRuntimeInfo
         | Method::ContractQuery
         | Method::GetContractInfo
-        | Method::Receipt => false,
+        | Method::Receipt
+        | Method::ReceiptProof => false,
     }
 }
 
@@ -179,6 +180,9 @@ impl<S: Service> App<S> {
                 success(&service.cluster_info()?)
             }
             Method::Receipt => success(&self.admit(service.receipt(decode(request)?)).await?),
+            Method::ReceiptProof => {
+                success(&self.admit(service.receipt_proof(decode(request)?)).await?)
+            }
         })
     }
 

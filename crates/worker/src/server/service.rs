@@ -58,4 +58,10 @@ pub trait Service: Send + Sync + 'static {
         &self,
         request: ContractQueryRequest,
     ) -> impl Future<Output = Result<ContractQueryResponse, ServiceError>> + Send;
+
+    /// Returns the receipt of a command with its proof.
+    fn receipt_proof(
+        &self,
+        request: ContractQueryRequest,
+    ) -> impl Future<Output = Result<ContractQueryResponse, ServiceError>> + Send;
 }

@@ -8,7 +8,8 @@ use crate::{
 use codec::{Decode, DecodeAll};
 use phat_follower::{Head, ProofError, read_proof};
 use phat_primitives::{
-    ClusterId, Hash, WorkerId,
+    ClusterId, WorkerId,
+    report::Roots,
     storage::{agreed_roots_key, endpoints_key},
 };
 use std::{path::Path, time::Duration};
@@ -80,14 +81,14 @@ async fn take_from(
     if latest.block <= wanted.applied || latest.block > head.number {
         return Err(Useless::Old);
     }
-    let agreed = agreed(chain, head, &wanted.cluster, latest).await?;
-    if agreed.map(|(root, _)| root) != Some(latest.root) {
-        return Err(Useless::NotAgreed);
-    }
+    let agreed = agreed(chain, head, &wanted.cluster, latest)
+        .await?
+        .filter(|agreed| agreed.state_root == latest.root)
+        .ok_or(Useless::NotAgreed)?;
     std::fs::create_dir_all(own).map_err(FetchError::from)?;
     let copy = own.join("incoming");
     let file = source.open(&wanted.cluster, &latest.root, &copy).await?;
-    let restored = node.restore(file, latest.block, latest.root);
+    let restored = node.restore(file, latest.block, agreed);
     if matches!(source, Source::Http(_))
         && let Err(error) = std::fs::remove_file(&copy)
     {
@@ -97,13 +98,13 @@ async fn take_from(
     Ok(latest)
 }
 
-/// What the cluster has agreed on after the block of a snapshot, proven: state root and receipts.
+/// What the cluster has agreed on after the block of a snapshot, proven.
 async fn agreed(
     chain: &Chain,
     head: &Head,
     cluster: &ClusterId,
     latest: Latest,
-) -> Result<Option<(Hash, Hash)>, Useless> {
+) -> Result<Option<Roots>, Useless> {
     let key = agreed_roots_key(cluster, latest.block);
     let value = read(chain, head, key).await?;
     Ok(value.and_then(|bytes| DecodeAll::decode_all(&mut &bytes[..]).ok()))

@@ -34,7 +34,7 @@ impl Job {
     fn write(&self, out: &mut impl io::Write) -> Result<(), WriteError> {
         let mut writer = Writer::new(out, &self.secret, self.cluster, self.latest.root)?;
         writer.push(&Item::Head(self.head))?;
-        records::for_snapshot(&self.records, |record| {
+        records::for_snapshot(&self.records, self.head.oldest_blocks, |record| {
             writer.push(&Item::Record(record)).map_err(WriteError::from)
         })?;
         writer.finish()?;

@@ -1,12 +1,15 @@
 //! Random operations keep the invariants and the money.
 
 use crate::{
-    ClusterCounter, ClusterWorkers, Event, WithdrawalCount, Withdrawals, WorkerCluster, mock::*,
+    AgreedRoots, ClusterCounter, ClusterWorkers, Diverged, Event, WithdrawalCount, Withdrawals,
+    WorkerCluster, mock::*,
 };
+use codec::Encode;
 use pallet_phat_registry::ClusterKeys;
 use phat_primitives::{
-    Balance, ClusterId, MessageNumber, ids,
+    Balance, ClusterId, Hash, MessageNumber, blake2_256, ids,
     message::{ClusterMessage, Message},
+    report::Roots,
 };
 use polkadot_sdk::{
     frame_support::dispatch::DispatchResult, frame_system::RawOrigin, sp_runtime::DispatchError,
@@ -58,6 +61,22 @@ enum Step {
     Heartbeat {
         worker: u8,
     },
+    /// A new block begins.
+    Block,
+    /// A worker reports the roots of a block, which is some blocks back.
+    Roots {
+        worker: u8,
+        back: u32,
+    },
+    /// [`LIAR`] reports other roots than its cluster has.
+    BentRoots {
+        back: u32,
+    },
+    /// The operator of a worker that has diverged lets it in again.
+    Readmit {
+        owner: u8,
+        worker: u8,
+    },
     /// [`LIAR`] says that money left with each of them that is for at least this much.
     Lie {
         amount: Balance,
@@ -72,6 +91,20 @@ fn worker_number() -> impl Strategy<Value = u8> {
     prop_oneof![1u8..=6, 10u8..=12]
 }
 
+/// Mostly the last block, at times one that is long past or not there yet.
+fn back() -> impl Strategy<Value = u32> {
+    prop_oneof![8 => 1u32..4, 1 => 0u32..80]
+}
+
+/// What the honest workers of a cluster have after a block.
+fn roots_after(cluster: ClusterId, block: u32) -> Roots {
+    let hash = |part: u8| Hash::from(blake2_256(&(part, cluster, block).encode()));
+    Roots {
+        state_root: hash(0),
+        receipts: hash(1),
+    }
+}
+
 fn amount() -> impl Strategy<Value = Balance> {
     prop_oneof![1 => 0u128..30, 6 => 0u128..20_000, 1 => Just(ENDOWMENT)]
 }
@@ -80,10 +113,11 @@ fn step() -> impl Strategy<Value = Step> {
     let account = || 1u8..=3;
     let owner = || 1u8..=2;
     let cluster = || 1u64..=3;
+    let marked = prop_oneof![3 => Just(LIAR), 1 => worker_number()];
     prop_oneof![
         4 => (owner(), prop::collection::vec(worker_number(), 0..3))
             .prop_map(|(owner, workers)| Step::Create { owner, workers }),
-        4 => (owner(), worker_number(), cluster())
+        8 => (owner(), worker_number(), cluster())
             .prop_map(|(owner, worker, cluster)| Step::AddWorker { owner, worker, cluster }),
         2 => (owner(), worker_number(), cluster())
             .prop_map(|(owner, worker, cluster)| Step::RemoveWorker { owner, worker, cluster }),
@@ -96,6 +130,10 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(account, cluster, amount)| Step::Withdraw { account, cluster, amount }),
         40 => worker_number().prop_map(|worker| Step::Heartbeat { worker }),
         4 => amount().prop_map(|amount| Step::Lie { amount }),
+        20 => Just(Step::Block),
+        30 => (worker_number(), back()).prop_map(|(worker, back)| Step::Roots { worker, back }),
+        8 => back().prop_map(|back| Step::BentRoots { back }),
+        8 => (owner(), marked).prop_map(|(owner, worker)| Step::Readmit { owner, worker }),
         1 => account().prop_map(|account| Step::Leave { account }),
     ]
 }
@@ -193,8 +231,25 @@ impl Model {
                 let outcomes: Vec<_> = Withdrawals::<Test>::iter_key_prefix(cluster)
                     .map(|number| (number, self.outcomes[&(cluster, number)]))
                     .collect();
-                heartbeat_in(cluster, worker, &outcomes)
+                report(cluster, worker, 1, &outcomes)
             }
+            Step::Block => {
+                System::set_block_number(System::block_number() + 1);
+                Ok(())
+            }
+            Step::Roots { worker, back } => report(cluster_of(worker)?, worker, back, &[]),
+            Step::BentRoots { back } => {
+                let cluster = cluster_of(LIAR)?;
+                if !honest_majority(cluster) {
+                    return Err("what a majority says is what counts".into());
+                }
+                let block = System::block_number().saturating_sub(back);
+                heartbeat_after(cluster, LIAR, block, roots(9), &[])
+            }
+            Step::Readmit {
+                owner,
+                worker: number,
+            } => Clusters::readmit_worker(signed(owner), worker(number)),
             Step::Lie { amount } => {
                 let cluster = cluster_of(LIAR)?;
                 if !honest_majority(cluster) {
@@ -203,11 +258,23 @@ impl Model {
                 let outcomes: Vec<_> = Withdrawals::<Test>::iter_prefix(cluster)
                     .map(|(number, pending)| (number, amount.max(pending.amount)))
                     .collect();
-                heartbeat_in(cluster, LIAR, &outcomes)
+                report(cluster, LIAR, 1, &outcomes)
             }
             Step::Leave { account: who } => Balances::transfer_all(signed(who), account(5), false),
         }
     }
+}
+
+/// An honest worker's heartbeat about a block.
+fn report(
+    cluster: ClusterId,
+    number: u8,
+    back: u32,
+    outcomes: &[(MessageNumber, Balance)],
+) -> DispatchResult {
+    let block = System::block_number().saturating_sub(back);
+    let roots = roots_after(cluster, block);
+    heartbeat_after(cluster, number, block, roots, outcomes)
 }
 
 /// A statement of the first cluster, if the chain would let it into a block.
@@ -234,6 +301,9 @@ struct Tally {
     paid: Cell<u32>,
     unpaid: Cell<u32>,
     instantiated: Cell<u32>,
+    agreed: Cell<u32>,
+    expelled: Cell<u32>,
+    readmitted: Cell<u32>,
 }
 
 fn count(counter: &Cell<u32>, times: usize) {
@@ -251,18 +321,19 @@ fn happened(what: fn(&Event<Test>) -> bool) -> usize {
 
 /// After each step: nothing is made or lost of the money, the pallet's invariants hold, and each
 /// cluster's account holds to the unit what is inside, what is on its way out, and the deposit that
-/// keeps it alive. At the end, once all honest workers have spoken, every withdrawal is over.
+/// keeps it alive. Nobody but the liar is ever marked, and only what honest workers hold is agreed on.
+/// At the end, once all honest workers have spoken, every withdrawal is over.
 #[test]
 fn random_operations_keep_the_money_and_the_invariants() {
     let config = ProptestConfig {
-        cases: 96,
+        cases: 192,
         failure_persistence: None,
         ..Default::default()
     };
     let rng = TestRng::deterministic_rng(config.rng_algorithm);
     let tally = Tally::default();
     TestRunner::new_with_rng(config, rng)
-        .run(&prop::collection::vec(step(), 1..120), |steps| {
+        .run(&prop::collection::vec(step(), 1..200), |steps| {
             chain().execute_with(|| scenario(steps, &tally));
             Ok(())
         })
@@ -272,9 +343,15 @@ fn random_operations_keep_the_money_and_the_invariants() {
         &tally.paid,
         &tally.unpaid,
         &tally.instantiated,
+        &tally.agreed,
+        &tally.expelled,
     ] {
         assert!(counter.get() > 50, "too little happened: {tally:?}");
     }
+    assert!(
+        tally.readmitted.get() > 10,
+        "too little happened: {tally:?}"
+    );
 }
 
 fn scenario(steps: Vec<Step>, tally: &Tally) {
@@ -315,6 +392,18 @@ fn scenario(steps: Vec<Step>, tally: &Tally) {
         &tally.instantiated,
         happened(|event| matches!(event, Event::Instantiated { .. })),
     );
+    count(
+        &tally.agreed,
+        happened(|event| matches!(event, Event::RootsAgreed { .. })),
+    );
+    count(
+        &tally.expelled,
+        happened(|event| matches!(event, Event::WorkerDiverged { .. })),
+    );
+    count(
+        &tally.readmitted,
+        happened(|event| matches!(event, Event::WorkerReadmitted { .. })),
+    );
     assert_eq!(
         happened(|event| matches!(event, Event::WithdrawalUnpaid { .. })),
         0,
@@ -334,6 +423,13 @@ fn honest_majority(cluster: ClusterId) -> bool {
 fn check(model: &Model, issued: Balance, after: &str) {
     assert_eq!(Clusters::do_try_state(), Ok(()), "after {after}");
     assert_eq!(Balances::total_issuance(), issued, "after {after}");
+    assert!(
+        Diverged::<Test>::iter_keys().all(|marked| marked == worker(LIAR)),
+        "an honest worker is marked after {after}"
+    );
+    for (cluster, block, agreed) in AgreedRoots::<Test>::iter() {
+        assert_eq!(agreed, roots_after(cluster, block), "after {after}");
+    }
     let pools = (1..=ClusterCounter::<Test>::get()).map(ids::cluster_id);
     let mut held = 0;
     for cluster in pools {

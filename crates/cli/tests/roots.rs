@@ -1,0 +1,283 @@
+//! Workers of a cluster agree on its state and receipts; one that differs leaves; receipts are proven
+//! against what was agreed on; answers are signed.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod running;
+
+use codec::Decode;
+use phat_client::{Account, Bundle, ChainClient, Client, Options};
+use phat_crypto::contexts;
+use phat_primitives::{
+    AccountId, Hash,
+    ids::cluster_id,
+    query::{AnswerStatement, InkQuery},
+};
+use phat_store::{OpenError, Owner, Space, Store};
+use running::{Network, start};
+use serde_json::Value;
+use std::{path::Path, time::Duration};
+
+fn artifact(name: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts");
+    format!("{folder}/{name}.contract")
+}
+
+fn token() -> Bundle {
+    Bundle::parse(&std::fs::read(artifact("token")).unwrap()).unwrap()
+}
+
+async fn client(network: &Network, worker: usize, suri: &str) -> Client {
+    let chain = ChainClient::connect(network.chain()).await.unwrap();
+    let account = Account::from_suri(suri).unwrap();
+    let url = network.worker(worker);
+    Client::connect(chain, Some(&url), None, account)
+        .await
+        .unwrap()
+}
+
+fn json(network: &Network, folder: &Path, args: &[&str]) -> Value {
+    let output = network.phat(folder, args);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {said}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+async fn until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..300 {
+        if let Some(found) = found().await {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("never: {what}");
+}
+
+/// Gives an account in a worker's copy of the cluster's state one unit more than it has. The worker is
+/// not running; its own key opens its records.
+fn bend(folder: &Path, genesis: Hash, account: AccountId) {
+    let identity = phat_worker::identity::load_or_create(folder).unwrap();
+    let key = identity.derive_secret(contexts::STORE_KEY, &[]);
+    let path = folder.join("records.redb");
+    let open = |version| {
+        let identity = &genesis.0;
+        Store::open(&path, &key, Owner { version, identity })
+    };
+    let store = match open(0) {
+        Err(OpenError::AnotherVersion { found, .. }) => open(found).unwrap(),
+        _ => panic!("no worker writes version 0"),
+    };
+    // The space of the cluster's state, and the engine's record of an account in it.
+    let (space, group) = (Space(3), b"a");
+    let name = [group, &account.0[..]].concat();
+    let value = store.snapshot().unwrap().get(space, group, &name).unwrap();
+    let (free, held) = <(u128, u128)>::decode(&mut &value.unwrap()[..]).unwrap();
+    let mut batch = store.batch();
+    batch.put(
+        space,
+        group,
+        &name,
+        codec::Encode::encode(&(free + 1, held)),
+    );
+    batch.commit().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_differs_from_the_majority_is_marked_and_stops_serving() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = start(folder.path(), &["--block-time", "0.2"]);
+    let genesis = ChainClient::connect(network.chain())
+        .await
+        .unwrap()
+        .genesis();
+    let bent_url = network.worker(2);
+    let bent_id = phat_client::WorkerClient::connect(&bent_url)
+        .await
+        .unwrap()
+        .id();
+    let user = folder.path().join("user");
+    let status = json(&network, &user, &["status"]);
+    assert_eq!(status["clusters"][0]["workers_diverged"], 0);
+    let flipper = Bundle::parse(&std::fs::read(artifact("flipper")).unwrap()).unwrap();
+    let deployed = client(&network, 0, "//Bob")
+        .await
+        .deploy(&flipper, "new", &["true"], &Options::default())
+        .await
+        .unwrap();
+    let (id, api) = (deployed.contract, flipper.interface);
+    network.stop();
+
+    let alice = Account::from_suri("//Alice").unwrap().id();
+    bend(&folder.path().join("worker-2"), genesis, alice);
+    let network = start(folder.path(), &["--block-time", "0.2"]);
+    // The command's fee goes to Alice, so that it touches the record that was bent.
+    let bob = client(&network, 0, "//Bob").await;
+    let none: [&str; 0] = [];
+    bob.call(id, &api, "flip", &none, &Options::default())
+        .await
+        .unwrap();
+
+    let url = network.worker(2);
+    let reason = until("the worker stops serving", async || {
+        let response = reqwest::get(format!("{url}/health")).await.unwrap();
+        let stopped = response.status().as_u16() == 503;
+        let text = response.text().await.unwrap();
+        (stopped && text.contains("taken out")).then_some(text)
+    })
+    .await;
+    assert!(
+        reason.contains("was not the one of the other workers"),
+        "{reason}"
+    );
+    let chain = ChainClient::connect(network.chain()).await.unwrap();
+    let members = chain.cluster_workers(cluster_id(1)).await.unwrap();
+    assert_eq!(members.len(), 2);
+    assert!(!members.contains(&bent_id));
+    let divergence = chain.divergence(bent_id).await.unwrap().unwrap();
+    assert_ne!(divergence.reported.state_root, divergence.agreed.state_root);
+    assert_eq!(
+        divergence.reported.receipts == divergence.agreed.receipts,
+        false
+    );
+    let workers = json(&network, &user, &["workers"]);
+    let shown = workers
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|worker| worker["id"] == bent_id.to_string());
+    assert_eq!(shown.unwrap()["diverged"]["block"], divergence.block);
+    let status = json(&network, &user, &["status"]);
+    assert_eq!(status["well"], false);
+    assert_eq!(status["clusters"][0]["workers_diverged"], 1);
+    // The others go on.
+    bob.call(id, &api, "flip", &none, &Options::default())
+        .await
+        .unwrap();
+    network.stop();
+
+    // It stays out of a network that is started again, until its operator asks.
+    let network = start(folder.path(), &["--block-time", "0.2"]);
+    assert_eq!(network.workers(), 2);
+    let output = network.phat(&user, &["readmit", &bent_id.to_string(), "--suri", "//Bob"]);
+    assert!(!output.status.success(), "only its operator may");
+    json(&network, &user, &["readmit", &bent_id.to_string()]);
+    network.stop();
+    let network = start(folder.path(), &["--block-time", "0.2"]);
+    assert_eq!(network.workers(), 3, "it has replayed its cluster's blocks");
+    let status = json(&network, &user, &["status"]);
+    assert_eq!(status["well"], true, "{status:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_is_proven_to_somebody_who_has_the_chain_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = start(folder.path(), &["--block-time", "0.2"]);
+    let user = folder.path().join("user");
+    let bob_to_carol = ["call", "token", "transfer", "//Charlie", "5", "''"];
+    let number = json(&network, &user, &[&bob_to_carol[..5], &[""]].concat())["number"].to_string();
+    for _ in 0..2 {
+        json(&network, &user, &[&bob_to_carol[..5], &[""]].concat());
+    }
+    let file = folder.path().join("proof.json");
+    let file = file.to_str().unwrap();
+    let proven = json(
+        &network,
+        &user,
+        &["receipt", &number, "--prove", "--output", file],
+    );
+    assert_eq!(proven["receipt"]["number"].to_string(), number);
+    let written: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(written, proven);
+
+    // Somebody else, without any worker.
+    let stranger = folder.path().join("stranger");
+    let nowhere = ["--worker", "http://127.0.0.1:1"];
+    let check = ["receipt", "--check", file];
+    let seen = json(&network, &stranger, &[&check[..], &nowhere].concat());
+    assert_eq!(seen["receipt"]["ok"], true);
+    assert_eq!(
+        seen["receipt"]["state_root"],
+        proven["receipt"]["state_root"]
+    );
+
+    // What is shown comes from what is proven, not from what else is in the file.
+    let mut lying = proven.clone();
+    lying["receipt"]["fee"] = "0".into();
+    std::fs::write(file, lying.to_string()).unwrap();
+    let seen = json(&network, &stranger, &check);
+    assert_eq!(seen["receipt"]["fee"], proven["receipt"]["fee"]);
+
+    let refused = |document: &Value| {
+        std::fs::write(file, document.to_string()).unwrap();
+        let output = network.phat(&stranger, &check);
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let hex = proven["proof"].as_str().unwrap();
+    for position in (2..hex.len()).step_by(hex.len() / 12) {
+        let mut bent = proven.clone();
+        let mut text = hex.as_bytes().to_vec();
+        text[position] = if text[position] == b'0' { b'1' } else { b'0' };
+        bent["proof"] = String::from_utf8(text).unwrap().into();
+        refused(&bent);
+    }
+    let mut other = proven.clone();
+    other["genesis"] = format!("{:?}", Hash::repeat_byte(1)).into();
+    assert!(refused(&other).contains("not of this one"));
+    let mut later = proven.clone();
+    later["agreed_block"] = 1_000_000.into();
+    assert!(refused(&later).contains("does not remember"));
+
+    let output = network.phat(&user, &["receipt", &number, "--prove", "--suri", "//Bob"]);
+    assert!(!output.status.success(), "a receipt is its sender's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_signed_if_asked_for_and_says_which_state_it_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = start(folder.path(), &[]);
+    let client = client(&network, 1, "//Bob").await;
+    let (token_id, api) = (network.contract("token"), token().interface);
+    let none: [&str; 0] = [];
+    let plain = client
+        .query(token_id, &api, "total_supply", &none)
+        .await
+        .unwrap();
+    assert!(plain.signed.is_none());
+    assert!(plain.block > 0 && plain.state_root != Hash::zero());
+    let answer = client
+        .query_signed(token_id, &api, "total_supply", &none)
+        .await
+        .unwrap();
+    assert_eq!(answer.output, plain.output);
+    let signed = answer.signed.unwrap();
+    assert!(signed.holds());
+    let AnswerStatement {
+        caller, code_hash, ..
+    } = signed.statement.statement;
+    assert_eq!(caller, Account::from_suri("//Bob").unwrap().id());
+    assert_eq!(code_hash, Some(token().code_hash));
+    let query = InkQuery::decode(&mut &signed.request[..]).unwrap();
+    assert_eq!(query.head.id, token_id);
+    for change in [
+        (|signed| signed.answer[40] ^= 1) as fn(&mut phat_client::worker::Signed),
+        |signed| signed.request[40] ^= 1,
+        |signed| signed.statement.signature[3] ^= 1,
+        |signed| signed.statement.statement.block += 1,
+        |signed| signed.statement.statement.code_hash = None,
+        |signed| signed.statement.statement.state_root = Hash::zero(),
+        |signed| signed.worker.0[1] ^= 1,
+    ] {
+        let mut bent = signed.clone();
+        change(&mut bent);
+        assert!(!bent.holds());
+    }
+    let user = folder.path().join("user");
+    let shown = json(
+        &network,
+        &user,
+        &["query", "token", "total_supply", "--signed"],
+    );
+    assert_eq!(shown["signed"]["state_root"], shown["state_root"]);
+    assert!(shown["signed"]["signature"].as_str().unwrap().len() == 130);
+}
