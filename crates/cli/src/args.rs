@@ -1,6 +1,6 @@
 //! The command line: commands and options.
 
-use crate::{commands, dev};
+use crate::{commands, dev, worker};
 use clap::{Parser, Subcommand};
 use phat_client::{amount::parse_amount, primitives::Balance};
 use std::path::PathBuf;
@@ -58,6 +58,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Start a network on this machine: chain, workers, cluster and example contracts
     Dev(dev::DevArgs),
+    /// Run a worker: it registers, joins a cluster, fetches its state and serves
+    Worker(worker::WorkerArgs),
     /// Show accounts and their money, on the chain and in the cluster
     Accounts(commands::accounts::Args),
     /// Show the contracts of the clusters

@@ -7,7 +7,7 @@ mod error;
 mod setup;
 mod show;
 
-use crate::{args::Global, book::Book};
+use crate::{args::Global, book::Book, progress};
 use bundles::Example;
 use chain::ChainRpc;
 use error::DevError;
@@ -91,7 +91,7 @@ pub(crate) async fn run(
 
 async fn run_network(args: DevArgs, global: &Global) -> Result<(), DevError> {
     let begun = Instant::now();
-    show::logging();
+    progress::logging("warn");
     let mut out = show::Output::new(global.json);
     let folder = match &args.data_dir {
         Some(folder) => folder.clone(),
@@ -189,7 +189,7 @@ async fn run_network(args: DevArgs, global: &Global) -> Result<(), DevError> {
 }
 
 /// Ends when the person or the system asks the process to stop.
-async fn interrupted() -> Result<(), DevError> {
+pub(crate) async fn interrupted() -> Result<(), DevError> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(DevError::Signal)?;
     tokio::select! {

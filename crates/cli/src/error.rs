@@ -14,6 +14,9 @@ pub(crate) enum CliError {
     /// Chain and worker together.
     #[error(transparent)]
     Client(#[from] Box<ClientError>),
+    /// The worker that is run here.
+    #[error(transparent)]
+    Worker(#[from] crate::worker::WorkerError),
     /// The account that acts.
     #[error("--suri: {0}")]
     Suri(#[source] AccountError),

@@ -9,7 +9,9 @@ mod commands;
 mod context;
 mod dev;
 mod error;
+mod progress;
 mod report;
+mod worker;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -39,6 +41,10 @@ async fn run(cli: Cli) -> Result<Option<Report>, CliError> {
         None => return Ok(None),
         Some(Command::Dev(args)) => {
             dev::run(args, context.global()).await?;
+            return Ok(None);
+        }
+        Some(Command::Worker(args)) => {
+            worker::run(&context, args).await?;
             return Ok(None);
         }
         Some(Command::Accounts(args)) => commands::accounts::run(&context, args).await?,

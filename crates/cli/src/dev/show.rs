@@ -1,12 +1,11 @@
 //! What the person sees of `phat dev`.
 
 use super::setup::Named;
-use crate::{args::DEFAULT_CHAIN, report::style};
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::{args::DEFAULT_CHAIN, progress::Progress, report::style};
 use phat_client::keys::address;
 use phat_primitives::{AccountId, BlockNumber, ClusterId, Hash, WorkerId};
 use serde_json::json;
-use std::{io::IsTerminal, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 /// The accounts that a development chain funds.
 const ACCOUNTS: [&str; 6] = [
@@ -38,51 +37,28 @@ pub(super) struct WorkerLine {
     pub(super) answered_in: Duration,
 }
 
-/// Progress and results: a spinner on a terminal, lines in a pipe, JSON for machines.
+/// Progress and results.
 pub(super) struct Output {
     json: bool,
-    spinner: Option<ProgressBar>,
-}
-
-/// Sends the program's log to standard error: warnings, or what `RUST_LOG` asks for.
-pub(super) fn logging() {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    let ansi = std::io::stderr().is_terminal();
-    // It is set already only in tests.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(ansi)
-        .try_init();
+    progress: Progress,
 }
 
 impl Output {
     pub(super) fn new(json: bool) -> Self {
-        let on_terminal = std::io::stderr().is_terminal();
-        let spinner = (on_terminal && !json).then(|| {
-            let spinner = ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner());
-            spinner.enable_steady_tick(Duration::from_millis(80));
-            spinner
-        });
-        Self { json, spinner }
+        Self {
+            json,
+            progress: Progress::new(json),
+        }
     }
 
     /// Says what is being done.
     pub(super) fn step(&mut self, doing: &str) {
-        match &self.spinner {
-            Some(spinner) => spinner.set_message(format!("{doing} …")),
-            // A machine waits for the one document.
-            None if self.json => {}
-            None => eprintln!("{doing}"),
-        }
+        self.progress.step(doing);
     }
 
     /// Shows what is there.
     pub(super) fn ready(&mut self, ready: &Ready) {
-        if let Some(spinner) = self.spinner.take() {
-            spinner.finish_and_clear();
-        }
+        self.progress.clear();
         if self.json {
             anstream::println!("{}", as_json(ready));
         } else {
@@ -92,9 +68,7 @@ impl Output {
 
     /// Says good-bye.
     pub(super) fn stopped(&mut self) {
-        if let Some(spinner) = self.spinner.take() {
-            spinner.finish_and_clear();
-        }
+        self.progress.clear();
         if !self.json {
             eprintln!("stopped; everything is kept");
         }

@@ -301,6 +301,17 @@ impl ChainClient {
         }))
     }
 
+    /// The cluster that a worker is in.
+    pub async fn cluster_of(&self, worker: WorkerId) -> Result<Option<ClusterId>, ChainError> {
+        let cluster: Option<[u8; 32]> = self.read(CLUSTERS, "WorkerCluster", (worker.0,)).await?;
+        Ok(cluster.map(Hash::from))
+    }
+
+    /// Whether a worker is registered.
+    pub async fn is_registered(&self, worker: WorkerId) -> Result<bool, ChainError> {
+        Ok(self.workers().await?.contains(&worker))
+    }
+
     /// Public key of a contract. There is one as soon as the contract has been instantiated.
     pub async fn contract_key(&self, id: ContractId) -> Result<Option<[u8; 32]>, ChainError> {
         self.read(REGISTRY, "ContractKeys", (H256(id.0),)).await

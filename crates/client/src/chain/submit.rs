@@ -1,7 +1,8 @@
 //! Transactions: the calls that this SDK sends, and what becomes of them.
 
-use super::{CLUSTERS, ChainClient, ChainError, MESSAGES, describe};
+use super::{CLUSTERS, ChainClient, ChainError, MESSAGES, REGISTRY, describe};
 use crate::keys::Account;
+use codec::Encode;
 use phat_primitives::{
     AccountId, Balance, ClusterId, CodeHash, ContractId, Hash, MessageNumber, WorkerId,
 };
@@ -55,6 +56,27 @@ pub enum Call {
         /// Money that goes into the cluster first, to the sender's account there.
         deposit: Balance,
     },
+    /// Registers a worker that the sender operates, or renews its evidence.
+    RegisterWorker {
+        /// The SCALE-encoded evidence, as the worker made it.
+        evidence: Vec<u8>,
+        /// Where the worker can be reached.
+        endpoints: Vec<String>,
+    },
+    /// Says where a worker that the sender operates can be reached now.
+    UpdateEndpoints {
+        /// The worker.
+        worker: WorkerId,
+        /// Where it can be reached.
+        endpoints: Vec<String>,
+    },
+    /// Assigns a worker to a cluster. The sender operates the one and owns the other.
+    AddWorker {
+        /// The worker.
+        worker: WorkerId,
+        /// The cluster.
+        cluster: ClusterId,
+    },
     /// Moves money on the chain.
     Transfer {
         /// Who gets it.
@@ -105,6 +127,9 @@ impl Call {
             Self::Upload { .. } => (CLUSTERS, "cluster_upload_resource"),
             Self::Instantiate { .. } => (CLUSTERS, "instantiate_contract"),
             Self::Push { .. } => (CLUSTERS, "push_contract_message"),
+            Self::RegisterWorker { .. } => (REGISTRY, "register_worker"),
+            Self::UpdateEndpoints { .. } => (REGISTRY, "update_endpoints"),
+            Self::AddWorker { .. } => (CLUSTERS, "add_worker_to_cluster"),
             Self::Transfer { .. } => ("Balances", "transfer_allow_death"),
             Self::TransferToCluster { .. } => (CLUSTERS, "transfer_to_cluster"),
             Self::TransferFromCluster { .. } => (CLUSTERS, "transfer_from_cluster"),
@@ -154,6 +179,23 @@ impl EncodeAsFields for Call {
                 payload,
                 deposit,
             } => (contract.0, payload, deposit).encode_as_fields_to(fields, types, out),
+            // Already encoded: this SDK does not look into evidence.
+            Self::RegisterWorker {
+                evidence,
+                endpoints,
+            } => {
+                out.extend_from_slice(evidence);
+                encode_endpoints(endpoints, out);
+                Ok(())
+            }
+            Self::UpdateEndpoints { worker, endpoints } => {
+                worker.encode_to(out);
+                encode_endpoints(endpoints, out);
+                Ok(())
+            }
+            Self::AddWorker { worker, cluster } => {
+                (worker.0, cluster.0).encode_as_fields_to(fields, types, out)
+            }
             Self::Transfer { to, amount } => {
                 let to: MultiAddress<AccountId32, ()> = MultiAddress::Id(AccountId32(to.0));
                 (to, amount).encode_as_fields_to(fields, types, out)
@@ -169,6 +211,12 @@ impl EncodeAsFields for Call {
             Self::ReadmitWorker { worker } => (worker.0,).encode_as_fields_to(fields, types, out),
         }
     }
+}
+
+/// Endpoints as the chain knows them: variant 0 of an enum, a list of texts.
+fn encode_endpoints(endpoints: &[String], out: &mut Vec<u8>) {
+    out.push(0);
+    endpoints.encode_to(out);
 }
 
 impl ChainClient {

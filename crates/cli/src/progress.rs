@@ -1,0 +1,61 @@
+//! What is shown while something goes on: progress, and the program's log.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{io::IsTerminal, time::Duration};
+
+/// Sends the program's log to standard error: warnings, or what `RUST_LOG` asks for.
+pub(crate) fn logging(default: &str) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let ansi = std::io::stderr().is_terminal();
+    // It is set already only in tests.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .try_init();
+}
+
+/// Progress: a spinner on a terminal, lines in a pipe, nothing for machines.
+pub(crate) struct Progress {
+    json: bool,
+    spinner: Option<ProgressBar>,
+    last: String,
+}
+
+impl Progress {
+    pub(crate) fn new(json: bool) -> Self {
+        let on_terminal = std::io::stderr().is_terminal();
+        let spinner = (on_terminal && !json).then(|| {
+            let spinner = ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner());
+            spinner.enable_steady_tick(Duration::from_millis(80));
+            spinner
+        });
+        Self {
+            json,
+            spinner,
+            last: String::new(),
+        }
+    }
+
+    /// Says what is being done, once.
+    pub(crate) fn step(&mut self, doing: &str) {
+        if self.last == doing {
+            return;
+        }
+        doing.clone_into(&mut self.last);
+        match &self.spinner {
+            Some(spinner) => spinner.set_message(format!("{doing} …")),
+            // A machine waits for the one document.
+            None if self.json => {}
+            None => eprintln!("{doing}"),
+        }
+    }
+
+    /// Takes the spinner away.
+    pub(crate) fn clear(&mut self) {
+        if let Some(spinner) = self.spinner.take() {
+            spinner.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! `phat worker`: one worker, from nothing to serving. It makes a key, registers on the chain, joins the
+//! cluster, takes the cluster's state from a snapshot or from the chain, and serves; started again, it
+//! goes on where it was.
+
+use crate::{
+    context::Context,
+    error::CliError,
+    progress::{self, Progress},
+    report::style,
+};
+use codec::Encode;
+use phat_client::{Account, ChainClient, chain::Call};
+use phat_primitives::{BlockNumber, ClusterId, Hash, WorkerId, ids};
+use phat_runtime::presets::DEVELOPMENT_MEASUREMENT;
+use phat_worker::{
+    BeginningError, Config, Engines, SnapshotConfig, SoftwareAttester, Source, StartError, Worker,
+    egress::EgressConfig, server::ServerLimits,
+};
+use serde_json::json;
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{net::TcpListener, time::sleep};
+
+/// How often to look how far the worker has come.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Arguments of `phat worker`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct WorkerArgs {
+    /// Number or id of the cluster to join; you must own it [default: wait to be assigned]
+    #[arg(long, value_name = "CLUSTER", value_parser = parse_cluster)]
+    cluster: Option<ClusterId>,
+    /// Where everything is kept [default: phat/worker in your data folder]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// Where to serve HTTP
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8100")]
+    listen: SocketAddr,
+    /// Where others reach the worker [default: http:// and the address it listens on]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Hash of the chain's first block: no other chain will do [default: believe --chain the first
+    /// time]
+    #[arg(long, value_name = "HASH", value_parser = parse_hash)]
+    genesis: Option<Hash>,
+    /// Seconds between two snapshots of the cluster
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    snapshot_every: u64,
+    /// A folder that gets a copy of every snapshot
+    #[arg(long, value_name = "FOLDER")]
+    snapshot_copies: Option<PathBuf>,
+    /// A folder or URL to look for a snapshot in before the other workers are asked; may be given
+    /// several times
+    #[arg(long = "snapshots", value_name = "SOURCE")]
+    snapshot_sources: Vec<Source>,
+}
+
+fn parse_cluster(text: &str) -> Result<ClusterId, String> {
+    match text.parse() {
+        Ok(number) => Ok(ids::cluster_id(number)),
+        Err(_) => parse_hash(text)
+            .map_err(|_| "write the number of a cluster, such as 1, or its id in hex".to_owned()),
+    }
+}
+
+fn parse_hash(text: &str) -> Result<Hash, String> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut bytes)
+        .map_err(|_| "write 32 bytes in hex".to_owned())?;
+    Ok(Hash::from(bytes))
+}
+
+/// Why the worker does not run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WorkerError {
+    /// The user has no folder.
+    #[error("there is no home folder to keep the worker in: give one with --data-dir")]
+    NoFolder,
+    /// The address is taken.
+    #[error("cannot listen on {address}: {source}; stop what listens there or give --listen")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The chain's beginning cannot be trusted.
+    #[error(transparent)]
+    Beginning(#[from] BeginningError),
+    /// The engine cannot be set up.
+    #[error("the engine cannot be set up: {0}")]
+    Engine(String),
+    /// The worker cannot start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It is elsewhere.
+    #[error(
+        "the worker is in cluster {present} and not in {wanted}: remove it there first, or start it without --cluster"
+    )]
+    Elsewhere {
+        /// Where it is.
+        present: ClusterId,
+        /// Where it should be.
+        wanted: ClusterId,
+    },
+    /// The worker has ended.
+    #[error("the worker has stopped by itself; its log says why")]
+    Ended,
+}
+
+/// Runs a worker until Ctrl-C.
+pub(crate) async fn run(context: &Context, args: WorkerArgs) -> Result<(), CliError> {
+    progress::logging("warn");
+    let json = context.global().json;
+    let mut progress = Progress::new(json);
+    let begun = Instant::now();
+    let account = context.account()?;
+    let folder = match &args.data_dir {
+        Some(folder) => folder.clone(),
+        None => directories::ProjectDirs::from("", "", "phat")
+            .ok_or(WorkerError::NoFolder)?
+            .data_dir()
+            .join("worker"),
+    };
+    progress.step("starting");
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|source| WorkerError::Listen {
+            address: args.listen,
+            source,
+        })?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| WorkerError::Listen {
+            address: args.listen,
+            source,
+        })?;
+    let url = args.url.unwrap_or_else(|| format!("http://{address}"));
+    let chain_url = context.global().chain.clone();
+    let genesis = phat_worker::beginning(&chain_url, args.genesis)
+        .await
+        .map_err(WorkerError::from)?;
+    let config = Config {
+        directory: folder.clone(),
+        chain: chain_url,
+        genesis,
+        operator: account.id(),
+        measurement: DEVELOPMENT_MEASUREMENT,
+        attester: Arc::new(SoftwareAttester),
+        egress: EgressConfig::default(),
+        limits: ServerLimits::default(),
+        snapshots: SnapshotConfig {
+            every: Duration::from_secs(args.snapshot_every),
+            copies: args.snapshot_copies,
+            sources: args.snapshot_sources,
+        },
+    };
+    let engines = Engines::new().map_err(|error| WorkerError::Engine(error.to_string()))?;
+    let worker = Worker::start(config, engines, listener).map_err(WorkerError::from)?;
+    let running = Running {
+        account,
+        cluster: args.cluster,
+        url,
+        worker,
+    };
+    let interrupted = async {
+        // That the signal cannot be waited for is no reason to go on without an end.
+        let _ = crate::dev::interrupted().await;
+    };
+    let outcome = tokio::select! {
+        outcome = running.bring_up(context, &mut progress) => outcome,
+        () = interrupted => {
+            progress.clear();
+            running.worker.stop().await;
+            return Ok(());
+        }
+    };
+    progress.clear();
+    if let Err(error) = outcome {
+        running.worker.stop().await;
+        return Err(error);
+    }
+    running.show(json, &folder, begun.elapsed());
+    let mut views = running.worker.views();
+    let ended = tokio::select! {
+        _ = crate::dev::interrupted() => false,
+        () = async { while views.changed().await.is_ok() {} } => true,
+    };
+    running.worker.stop().await;
+    match ended {
+        true => Err(WorkerError::Ended.into()),
+        false => Ok(()),
+    }
+}
+
+/// A worker that has been started.
+struct Running {
+    account: Account,
+    cluster: Option<ClusterId>,
+    url: String,
+    worker: Worker,
+}
+
+impl Running {
+    /// Does what is to be done on the chain, and waits until the worker serves.
+    async fn bring_up(&self, context: &Context, progress: &mut Progress) -> Result<(), CliError> {
+        let chain = context.chain().await?;
+        let id = self.worker.id();
+        // Evidence names the last block that the worker knows, which must not be an old one.
+        self.until(progress, |view| view.caught_up).await;
+        progress.step("registering");
+        if !chain.is_registered(id).await? {
+            let call = Call::RegisterWorker {
+                evidence: self.worker.evidence().encode(),
+                endpoints: vec![self.url.clone()],
+            };
+            chain.submit(&self.account, call).await?;
+        } else if chain.endpoints(id).await? != [self.url.as_str()] {
+            let call = Call::UpdateEndpoints {
+                worker: id,
+                endpoints: vec![self.url.clone()],
+            };
+            chain.submit(&self.account, call).await?;
+        }
+        if let Some(cluster) = self.cluster {
+            self.join(&chain, id, cluster, progress).await?;
+            self.until(progress, |view| view.is_current()).await;
+        }
+        Ok(())
+    }
+
+    async fn join(
+        &self,
+        chain: &ChainClient,
+        worker: WorkerId,
+        cluster: ClusterId,
+        progress: &mut Progress,
+    ) -> Result<(), CliError> {
+        match chain.cluster_of(worker).await? {
+            Some(present) if present == cluster => Ok(()),
+            Some(present) => Err(WorkerError::Elsewhere {
+                present,
+                wanted: cluster,
+            }
+            .into()),
+            None => {
+                progress.step("joining the cluster");
+                let call = Call::AddWorker { worker, cluster };
+                chain.submit(&self.account, call).await?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until the worker has come so far.
+    async fn until(
+        &self,
+        progress: &mut Progress,
+        done: impl Fn(&phat_worker::node::View) -> bool,
+    ) {
+        let views = self.worker.views();
+        loop {
+            let step = {
+                let view = views.borrow();
+                if done(&view) {
+                    return;
+                }
+                doing(&view, self.cluster.is_some())
+            };
+            progress.step(&step);
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    fn show(&self, json: bool, folder: &std::path::Path, took: Duration) {
+        let views = self.worker.views();
+        let view = views.borrow();
+        let member = view.member.as_ref();
+        if json {
+            let document = json!({
+                "ready": true,
+                "worker": self.worker.id().to_string(),
+                "url": self.url,
+                "folder": folder,
+                "block": view.head.number,
+                "cluster": member.map(|member| format!("0x{}", hex::encode(member.cluster.id().0))),
+                "state_root": member.map(|member| format!("0x{}", hex::encode(member.state_root.0))),
+                "took_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            });
+            anstream::println!("{document}");
+            return;
+        }
+        let state = match member {
+            Some(member) => format!(
+                "serves cluster {} at block {}",
+                member.cluster.id().to_low_u64_be(),
+                member.applied
+            ),
+            None => "waits to be assigned to a cluster".to_owned(),
+        };
+        anstream::println!(
+            "{} after {:.1} s\n\n  worker   {}\n  serves   {}\n  keeps    {}\n\n{}",
+            style::good(&state),
+            took.as_secs_f64(),
+            self.worker.id(),
+            self.url,
+            folder.display(),
+            style::dim("Ctrl-C stops it; it goes on when it is started again")
+        );
+    }
+}
+
+/// What the worker is doing.
+fn doing(view: &phat_worker::node::View, joining: bool) -> String {
+    let round = |number: BlockNumber| number - number % 1000;
+    match &view.member {
+        _ if !view.caught_up => match round(view.head.number) {
+            0 => "following the chain".to_owned(),
+            number => format!("following the chain: past block {number}"),
+        },
+        None if joining => "waiting for the cluster's key".to_owned(),
+        None => "waiting to be assigned".to_owned(),
+        Some(member) if member.applied.saturating_add(1000) < view.head.number => {
+            format!(
+                "fetching the cluster's state: past block {}",
+                round(member.applied)
+            )
+        }
+        Some(_) => "catching up with the cluster".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_is_a_number_or_an_id() {
+        let first = ids::cluster_id(1);
+        assert_eq!(parse_cluster("1"), Ok(first));
+        assert_eq!(
+            parse_cluster(&format!("0x{}", hex::encode(first.0))),
+            Ok(first)
+        );
+        for wrong in ["", "one", "-1", "0x01"] {
+            assert!(parse_cluster(wrong).is_err(), "{wrong}");
+        }
+    }
+}
