@@ -81,9 +81,9 @@ pub enum Phase<W, C> {
         /// The last one.
         after: Option<C>,
     },
-    /// A cluster goes through the workers that it has named, and its points are given out: `2·L` reads,
-    /// `L` writes, and at most `L·HEIGHT` nodes read and written; and it finds its place on the ring by
-    /// at most `log2 m + 1` reads.
+    /// A cluster goes through the workers that it has named, and its points are given out: `2·L + 2`
+    /// reads, `L` writes, and at most `L·HEIGHT` nodes read and written; and it finds its place on the
+    /// ring by at most `log2 m + 1` reads.
     #[codec(index = 3)]
     Names {
         /// The bid of the cluster before it.

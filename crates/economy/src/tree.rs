@@ -148,3 +148,86 @@ pub(crate) fn find<S: Store>(store: &S, from: u32, limit: u128) -> Result<Option
     }
     Ok(Some(child))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Memory;
+    use proptest::prelude::*;
+
+    /// Enters these powers, as an era does.
+    fn plant(store: &mut Memory, powers: &[u64]) {
+        for (place, power) in (0..).zip(powers) {
+            free(store, place, *power).unwrap();
+        }
+    }
+
+    fn naive(free: &[Option<u64>], from: u32, limit: u128) -> Option<u32> {
+        let places = (0..).zip(free).skip(from as usize);
+        let mut fitting = places.filter(|(_, power)| power.is_some_and(|p| u128::from(p) <= limit));
+        fitting.next().map(|(place, _)| place)
+    }
+
+    #[test]
+    fn trees_of_all_heights_find_the_first_and_the_last_place() {
+        let mut store = Memory::default();
+        // One store for all, up and down: what another tree has left must not be seen.
+        for workers in [1, 4_097, 63, 64, 65, 4_095, 4_096, 262_145, 127, 129] {
+            plant(&mut store, &vec![7; workers]);
+            let last = workers as u32 - 1;
+            assert_eq!(find(&store, 0, 7), Ok(Some(0)));
+            assert_eq!(find(&store, 0, 6), Ok(None));
+            assert_eq!(find(&store, last, 7), Ok(Some(last)));
+            assert_eq!(find(&store, last / 2, u128::MAX), Ok(Some(last / 2)));
+            for place in 0..last {
+                take(&mut store, place).unwrap();
+            }
+            assert_eq!(find(&store, 0, 7), Ok(Some(last)));
+            take(&mut store, last).unwrap();
+            assert_eq!(find(&store, 0, u128::MAX), Ok(None));
+            assert_eq!(find(&store, last, u128::MAX), Ok(None));
+        }
+    }
+
+    #[test]
+    fn the_greatest_power_is_not_the_same_as_nobody() {
+        let mut store = Memory::default();
+        plant(&mut store, &[u64::MAX, u64::MAX]);
+        assert_eq!(find(&store, 0, u128::from(u64::MAX) - 1), Ok(None));
+        assert_eq!(find(&store, 0, u128::from(u64::MAX)), Ok(Some(0)));
+        take(&mut store, 0).unwrap();
+        assert_eq!(find(&store, 0, u128::MAX), Ok(Some(1)));
+    }
+
+    #[test]
+    fn a_node_that_is_lost_is_an_error() {
+        let mut store = Memory::default();
+        assert_eq!(find(&store, 0, 1), Err(Lost));
+        assert_eq!(take(&mut store, 5), Err(Lost));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn the_tree_finds_what_a_look_at_everybody_finds(
+            before in prop::collection::vec(0u64..50, 0..300),
+            powers in prop::collection::vec(0u64..50, 1..6_000),
+            queries in prop::collection::vec((any::<u32>(), 0u128..60, any::<bool>()), 0..400),
+        ) {
+            let mut store = Memory::default();
+            plant(&mut store, &before);
+            plant(&mut store, &powers);
+            let mut left: Vec<_> = powers.iter().copied().map(Some).collect();
+            for (from, limit, taken) in queries {
+                let from = from % left.len() as u32;
+                let found = find(&store, from, limit);
+                prop_assert_eq!(found, Ok(naive(&left, from, limit)));
+                if let (Ok(Some(place)), true) = (found, taken) {
+                    take(&mut store, place).unwrap();
+                    left[place as usize] = None;
+                }
+            }
+        }
+    }
+}

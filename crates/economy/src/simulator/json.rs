@@ -45,12 +45,13 @@ impl<'f> Document<'f> {
         let root: &RawValue = serde_json::from_str(text).map_err(|error| {
             let message = error.to_string();
             let reason = message.rsplit_once(" at line ");
-            Refusal {
-                pointer: String::new(),
-                line: error.line(),
-                column: error.column(),
-                reason: format!("not JSON: {}", reason.map_or(&*message, |parts| parts.0)),
-            }
+            let reason = format!("not JSON: {}", reason.map_or(&*message, |parts| parts.0));
+            // It counts bytes, and names the last one that it has read.
+            let lines = text
+                .split_inclusive('\n')
+                .take(error.line().saturating_sub(1));
+            let offset = lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
+            refusal(text, offset, String::new(), &reason)
         })?;
         let root = root.get();
         Ok(Self { text, root })
@@ -72,7 +73,7 @@ impl<'f> Document<'f> {
 }
 
 fn refusal(text: &str, offset: usize, pointer: String, reason: &str) -> Refusal {
-    let before = text.get(..offset).unwrap_or_default();
+    let before = &text[..text.floor_char_boundary(offset)];
     let line = before.rsplit('\n').next().unwrap_or_default();
     Refusal {
         pointer,
