@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Transfer(commands::transfer::Args),
     /// Show how a command ended
     Receipt(commands::receipt::Args),
+    /// Try out the rules of the economy, without a network
+    Economy(commands::economy::Args),
 }
 
 /// Options of commands that cost something.

@@ -62,7 +62,7 @@ pub struct Totals {
     Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo, MaxEncodedLen,
 )]
 pub enum Phase<W, C> {
-    /// Removes a bid that an abandoned era has left.
+    /// Removes a bid that the era before has left, complete or not: one read, one write.
     #[codec(index = 0)]
     Clear {
         /// The last one.
@@ -91,7 +91,7 @@ pub enum Phase<W, C> {
     },
     /// A cluster takes one worker from the ring, or finds that none fits any more: at most
     /// `4·HEIGHT − 2` nodes read, then one read and one write and at most `HEIGHT` nodes read and
-    /// written; two writes if none fits.
+    /// written; one write if none fits.
     #[codec(index = 4)]
     Tail {
         /// Its bid.
@@ -342,7 +342,6 @@ impl<W: Copy + Ord, C: Copy + Ord> Era<W, C> {
         }
         let Some(place) = found else {
             store.put_share(bid.cluster, share);
-            store.remove_bid(&bid);
             return Ok(Phase::Names { after: Some(bid) });
         };
         let mut entrant = store.entrant(place).ok_or(Lost)?;
@@ -384,12 +383,14 @@ impl<W: Copy + Ord, C: Copy + Ord> Era<W, C> {
     }
 }
 
+type EntrantIn<S> = Entrant<<S as Store>::Worker, <S as Store>::Cluster>;
+
 /// The workers that a cluster has named, without those that do not take part and repeated ones.
 fn named<S: Store>(
     store: &S,
     workers: u32,
     cluster: S::Cluster,
-) -> Result<Vec<(u32, Entrant<S::Worker, S::Cluster>)>, Lost> {
+) -> Result<Vec<(u32, EntrantIn<S>)>, Lost> {
     let mut seen = BTreeSet::new();
     let mut named = Vec::new();
     for worker in store.preferences(cluster) {
@@ -409,7 +410,7 @@ fn named<S: Store>(
 fn take<S: Store>(
     store: &mut S,
     place: u32,
-    entrant: &mut Entrant<S::Worker, S::Cluster>,
+    entrant: &mut EntrantIn<S>,
     bid: &Bid<S::Cluster>,
     rank: Option<u32>,
     share: &mut Share,

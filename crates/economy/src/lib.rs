@@ -36,9 +36,9 @@
 //!
 //! Nothing is ever sorted. The store keeps the ring, as workers become active, and the clusters' order,
 //! as they enter the era; both cost a logarithm for each. One search in the tree of free workers finds
-//! the next worker that fits. So with `m` workers, `n` clusters and `q` names in all, an era takes
-//! `3m + 3n` steps and at most `m` more, and time and memory in proportion to `(m + n + q)·log m` and
-//! `m + n + q`.
+//! the next worker that fits. So with `m` workers, `n` clusters and `q` names in all, an era takes at
+//! most `3m + 4n + 5` steps, time in proportion to `m + n + q` times a logarithm, and memory in
+//! proportion to `m + n + q`.
 //!
 //! ```
 //! use phat_economy::{
@@ -72,9 +72,10 @@
 //!
 //! # What a pallet has to do
 //!
-//! **Store.** All items are maps with values of bounded length. Keys of the two ordered ones are their
-//! bytes (hasher `Identity`), so that the trie keeps the order and `iter_keys_from` finds the next one;
-//! they begin with hashes and stakes, so that nobody can make them long and alike for free.
+//! **Store.** All items are maps with values of bounded length. The two ordered ones, ring and bids, are
+//! hashed by `Identity`, so that the trie keeps the order of their keys and `iter_keys_from` finds the
+//! next one. Their keys begin with a hash or a stake, so that it costs something to crowd a branch of
+//! the trie.
 //!
 //! | item | key → value |
 //! |---|---|
@@ -85,12 +86,13 @@
 //! | places | worker → place |
 //! | nodes | level, index → [`Node`] |
 //! | bids | `big-endian(!stake) ‖ point ‖ cluster` → nothing |
-//! | shares | era modulo 2, cluster → era, [`Share`] |
-//! | outcomes | era modulo 2, worker → era, [`Outcome`] |
-//! | accounts | worker → [`Account`] |
-//! | era | the [`Era`] under way, its number, and the number of the one in force |
+//! | shares | slot, cluster → era, [`Share`] |
+//! | outcomes | slot, worker → era, [`Outcome`] |
+//! | accounts | worker → `Versioned<Account>` |
+//! | era | the [`Era`] under way with its number; number and slot of the one in force |
 //!
-//! Entrants, places and nodes are overwritten by the next era. Shares and outcomes name their era: one of
+//! Entrants, places and nodes are overwritten by the next era. Of the two slots of
+//! results an era writes into the one that is not in force. Shares and outcomes name their era: one of
 //! another era counts as none. A worker that goes takes its place, outcomes and account with it.
 //!
 //! **Begin** an era when its time has come: raise the number, keep the cursor. From that block on every
@@ -101,17 +103,19 @@
 //! left; measure one benchmark for each phase, [`Phase::Names`] with the longest list. On an
 //! [`EraError`] drop the cursor and say so in an event: the era in force goes on.
 //!
-//! **Switch** when it [is complete](Era::is_complete): put its number in force. That is one write; it
+//! **Switch** when it [is complete](Era::is_complete): put its number and slot in force. That is one write; it
 //! makes every outcome valid at once, and with [`Outcome::value`] adds f + g to every worker's value
 //! promise. Then tell the clusters who has moved, in as many blocks as that takes; only changes are
 //! messages.
 //!
-//! **Between** two switches, slash and pay as it comes: [`Account`] needs the value promise in force. As
-//! an account only loses until the next switch, a worker that is [exhausted](Account::is_exhausted)
-//! after a slash or a payout will be so at the end of the era: take it from the ring then and there
-//! (`Versioned::set(None)`); so the next era is without it. The same with one that asks to leave; it can
-//! still be slashed until the next era begins, and is [settled](Account::leave) only when that era has
-//! been switched on. A deposit that can be 0 makes a worker exhausted with which nothing happened.
+//! **Between** two beginnings, slash and pay as it comes, through [`Versioned::set`] too: it belongs to the
+//! era that has begun. A payout needs the value promise in force, so that until the switch its limit is
+//! without the new f + g. Who asks to leave is marked: `None` in the ring.
+//!
+//! **End** workers in [`Store::next_worker`], which sees each of them once in every era, as it was when the
+//! era began, which is the end of the one before: it removes who is
+//! [exhausted](Account::is_exhausted), [settles](Account::leave) who leaves, and answers `None` for both.
+//! They stay in their cluster until the switch, with the others that move.
 //!
 //! **Money.** A deposit is held until [`Settlement`] divides it between the operator and the treasury;
 //! rewards are minted or paid from an account when they are paid out, not when they are promised.

@@ -171,11 +171,11 @@ pub struct Share {
 /// *Inputs* are read only, and must be answered as they were when the era began, whatever has changed
 /// since ([`Versioned`](crate::Versioned)).
 /// *Scratch* belongs to the era: what it has written it must find again, but may also find what an
-/// earlier era has left; only [bids](Self::add_bid) are taken away again.
+/// earlier era has left; only [bids](Self::add_bid) are removed when the next era begins.
 /// *Results* must not show before the caller switches them on, all at once, when the era is complete.
 ///
-/// Every method is one access to one record, but for [`preferences`](Self::preferences), and costs
-/// at most the logarithm of how many there are. The crate's page says how a pallet stores each.
+/// Every method is one access to one record, and costs at most the logarithm of how many there are. The
+/// crate's page says how a pallet stores each.
 pub trait Store {
     /// Names a worker. The order decides between equal points.
     type Worker: Copy + Ord;
@@ -185,7 +185,8 @@ pub trait Store {
     /// Input: the next spot on the ring, in its order, with what the worker there brings; `None` for
     /// one that is not active, or was not when the era began.
     ///
-    /// It is asked once for every spot and era, and so may clear away a spot that no era will need.
+    /// It is asked once for every spot and era, in the phase [`Workers`](crate::Phase::Workers). So here
+    /// is where workers are ended, and spots cleared away that no era will need.
     fn next_worker(
         &mut self,
         after: Option<&Spot<Self::Worker>>,

@@ -111,6 +111,17 @@ fn a_good_scenario_is_answered() {
 }
 
 #[test]
+fn the_scenario_of_the_documentation_is_that_of_the_worked_example() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(folder.join("README.md")).unwrap();
+    let (_, rest) = page.split_once("```json\n").unwrap();
+    let (scenario, _) = rest.split_once("```").unwrap();
+    let answer = folder.join("tests/scenarios/the_page.answer.json");
+    let answer = fs::read_to_string(answer).unwrap();
+    assert_eq!(simulate(scenario.as_bytes()).unwrap(), answer.trim_end());
+}
+
+#[test]
 fn a_mistake_is_refused_with_its_place_and_the_reason() {
     let too_large = json!("340282366920938463463374607431768211456");
     let worker = json!({ "id": "w1", "confidence": 1, "performance": 1, "deposit": "1" });
@@ -252,6 +263,18 @@ fn a_refusal_names_line_and_column() {
             "line {}, column {}, /workers/1/seed: must be a string, not a number",
             refusal.line, refusal.column
         )
+    );
+}
+
+#[test]
+fn a_pointer_can_be_told_from_its_keys_and_is_safe_to_print() {
+    let file = spoiled("/eras/1/slashes/it's~1\u{1b}é", json!("1"));
+    let file = file.replacen("it's~1", "it's~/", 1);
+    let pointer = "/eras/1/slashes/it's~0~1\\u{1b}é";
+    refused(
+        &file,
+        pointer,
+        "nothing declares a worker \"it's~/\\u{1b}é\"",
     );
 }
 

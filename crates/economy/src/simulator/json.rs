@@ -5,7 +5,10 @@
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Write},
+};
 
 /// A file that was refused: where, and why.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -96,8 +99,19 @@ impl fmt::Display for Path<'_> {
         match self {
             Self::Root => Ok(()),
             Self::Member(parent, key) => {
-                let key = key.replace('~', "~0").replace('/', "~1");
-                write!(f, "{parent}/{}", key.escape_debug())
+                write!(f, "{parent}/")?;
+                for character in key.chars() {
+                    match character {
+                        '~' => f.write_str("~0")?,
+                        '/' => f.write_str("~1")?,
+                        // A terminal would obey it.
+                        character if character.is_control() => {
+                            write!(f, "{}", character.escape_unicode())?;
+                        }
+                        character => f.write_char(character)?,
+                    }
+                }
+                Ok(())
             }
             Self::Item(parent, index) => write!(f, "{parent}/{index}"),
         }
