@@ -8,7 +8,7 @@ use crate::{
     BILLION, Capacity, CapacityReward, Parameters, Point, PopularityReward, Request, Spot, point,
 };
 use phat_primitives::Balance;
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
 
 /// A scenario. Workers and clusters go by numbers, which are in the order of their ids' bytes.
 pub(super) struct Scenario {
@@ -100,19 +100,39 @@ impl Scenario {
 
     /// The worker with a number.
     pub(super) fn worker(&self, worker: u32) -> &Worker {
-        &self.names.workers[worker as usize]
+        &self.names.workers.list[worker as usize]
     }
 
     /// All clusters, by number.
     pub(super) fn clusters(&self) -> &[Cluster] {
-        &self.names.clusters
+        &self.names.clusters.list
     }
 }
 
-/// Everybody in the file, sorted by the bytes of the ids.
+/// Everybody in the file.
 struct Names {
-    workers: Vec<Worker>,
-    clusters: Vec<Cluster>,
+    workers: Numbered<Worker>,
+    clusters: Numbered<Cluster>,
+}
+
+/// Those that are declared, numbered in the order of their ids' bytes.
+struct Numbered<T> {
+    list: Vec<T>,
+    numbers: HashMap<String, u32>,
+}
+
+impl<T> From<BTreeMap<String, T>> for Numbered<T> {
+    fn from(declared: BTreeMap<String, T>) -> Self {
+        let numbers = declared.keys().cloned().zip(0..).collect();
+        let list = declared.into_values().collect();
+        Self { list, numbers }
+    }
+}
+
+impl<T> Numbered<T> {
+    fn find(&self, id: &str) -> Option<u32> {
+        self.numbers.get(id).copied()
+    }
 }
 
 impl Names {
@@ -129,19 +149,16 @@ impl Names {
                 .map(drop),
             None => Ok(()),
         })?;
-        let workers = known.into_values().collect();
+        let workers = known.into();
         let mut known = BTreeMap::new();
         clusters.items(|cluster| declare_cluster(&mut known, &cluster))?;
-        let clusters = known.into_values().collect();
+        let clusters = known.into();
         Ok(Self { workers, clusters })
     }
 
     /// The worker with this id.
     fn find_worker(&self, id: &str, node: &Node<'_, '_>) -> Result<u32, Refusal> {
-        let found = self
-            .workers
-            .binary_search_by(|worker| worker.id.as_str().cmp(id));
-        number(found).ok_or_else(|| {
+        self.workers.find(id).ok_or_else(|| {
             node.refuse(format_args!(
                 "nothing declares a worker {id:?}: list it under `workers`, or in `joins` of an era"
             ))
@@ -150,10 +167,7 @@ impl Names {
 
     /// The cluster with this id.
     fn find_cluster(&self, id: &str, node: &Node<'_, '_>) -> Result<u32, Refusal> {
-        let found = self
-            .clusters
-            .binary_search_by(|cluster| cluster.id.as_str().cmp(id));
-        number(found).ok_or_else(|| {
+        self.clusters.find(id).ok_or_else(|| {
             node.refuse(format_args!(
                 "nothing declares a cluster {id:?}: list it under `clusters`"
             ))
@@ -232,10 +246,6 @@ fn by_id<T>(
             Ok((find(&id, &member)?, read(&member)?))
         })
         .collect()
-}
-
-fn number(found: Result<usize, usize>) -> Option<u32> {
-    u32::try_from(found.ok()?).ok()
 }
 
 fn request(node: &Node<'_, '_>) -> Result<Request, Refusal> {
