@@ -82,6 +82,8 @@ pub(crate) enum Command {
     Receipt(commands::receipt::Args),
     /// Let a worker whose state differed from the others' be in a cluster again
     Readmit(commands::readmit::Args),
+    /// Try out the rules of the economy, without a network
+    Economy(commands::economy::Args),
 }
 
 /// Options of commands that cost something.

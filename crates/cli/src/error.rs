@@ -5,6 +5,7 @@ use phat_client::{
     ClientError, bundle::BundleError, chain::ChainError, keys::AccountError,
     transcode::EncodeError, worker::WorkerError,
 };
+use phat_economy::simulator::Refusal;
 use serde_json::json;
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
@@ -67,6 +68,17 @@ pub(crate) enum CliError {
         /// The file.
         path: PathBuf,
     },
+    /// A scenario with a mistake.
+    #[error("{}: {source}", path.display())]
+    Scenario {
+        /// The file.
+        path: PathBuf,
+        /// Where, and what is wrong.
+        source: Refusal,
+    },
+    /// The answer could not be written.
+    #[error("cannot write the answer: {0}")]
+    Output(#[source] std::io::Error),
     /// A salt that is not hex.
     #[error("--salt: `{0}` is not bytes in hex: write 0x and an even number of digits")]
     Salt(String),

@@ -1,7 +1,7 @@
 //! `phat`: a network on this machine, and contracts from the terminal.
 //!
-//! Every command but `dev` is a short-lived client: it does its work through `phat-client` and returns
-//! one [`Report`], which is printed here, as text or as JSON.
+//! Every command but `dev` and `economy` is a short-lived client: it does its work through `phat-client`
+//! and returns one [`Report`], which is printed here, as text or as JSON.
 
 mod args;
 mod book;
@@ -45,6 +45,10 @@ async fn run(cli: Cli) -> Result<Option<Report>, CliError> {
         }
         Some(Command::Worker(args)) => {
             worker::run(&context, args).await?;
+            return Ok(None);
+        }
+        Some(Command::Economy(args)) => {
+            commands::economy::run(args)?;
             return Ok(None);
         }
         Some(Command::Accounts(args)) => commands::accounts::run(&context, args).await?,

@@ -56,6 +56,7 @@ fn help_shows_every_command_and_examples() {
         "call",
         "transfer",
         "receipt",
+        "economy",
         "--suri",
         "--chain",
         "--worker",
@@ -193,4 +194,41 @@ fn code_without_a_description_says_what_is_missing() {
         other.contains("lonely.json") && other.contains("hash"),
         "{other}"
     );
+}
+
+#[test]
+fn a_scenario_is_answered_with_json_alone() {
+    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../economy/tests/scenarios");
+    for name in ["the_page", "a_life", "large_numbers"] {
+        let file = scenarios.join(format!("{name}.json"));
+        let answer = std::fs::read_to_string(scenarios.join(format!("{name}.answer.json")));
+        let done = in_new_folder(&["economy", "simulate", file.to_str().unwrap()]);
+        assert!(done.status.success(), "{}", stderr(&done));
+        assert_eq!(stdout(&done), answer.unwrap());
+        assert_eq!(stderr(&done), "");
+    }
+}
+
+#[test]
+fn a_scenario_with_a_mistake_is_refused_with_file_place_and_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scenario.json");
+    std::fs::write(&path, "{\n  \"eras\": [],\n  \"era\": []\n}").unwrap();
+    let failed = phat(
+        folder.path(),
+        &["economy", "simulate", path.to_str().unwrap()],
+    );
+    assert_eq!(failed.status.code(), Some(1));
+    assert_eq!(stdout(&failed), "");
+    let said = stderr(&failed);
+    for word in ["scenario.json", "line 3, column 10", "/era", "unknown key"] {
+        assert!(said.contains(word), "{word} is missing:\n{said}");
+    }
+    let missing = folder.path().join("none.json");
+    let failed = phat(
+        folder.path(),
+        &["economy", "simulate", missing.to_str().unwrap()],
+    );
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(stderr(&failed).contains("none.json"));
 }

@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("phat-crypto", &["phat-primitives"]),
     // What is pure, and knows only what is below.
     ("phat-attestation", &["phat-primitives", "phat-crypto"]),
+    ("phat-economy", &["phat-primitives"]),
     ("phat-engine", &["phat-primitives", "phat-crypto"]),
     ("phat-follower", &["phat-primitives", "phat-crypto"]),
     ("phat-prpc", &["phat-primitives", "phat-crypto"]),
@@ -80,6 +81,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "phat-primitives",
             "phat-crypto",
             "phat-attestation",
+            "phat-economy",
             "phat-engine",
             "phat-follower",
             "phat-prpc",

@@ -1,10 +1,11 @@
 //! The commands, one file each. A command reads its arguments, does its work through `phat-client` and
-//! returns a report.
+//! returns a report; `economy` needs nobody and prints a document.
 
 pub(crate) mod accounts;
 pub(crate) mod call;
 pub(crate) mod contracts;
 pub(crate) mod deploy;
+pub(crate) mod economy;
 pub(crate) mod query;
 pub(crate) mod readmit;
 pub(crate) mod receipt;
