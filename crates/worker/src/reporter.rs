@@ -1,27 +1,34 @@
 //! Tells the chain what the worker has to report: what stands in the outbox, statements about
-//! contracts, and a heartbeat whenever the state root has changed.
+//! contracts, a heartbeat whenever the state root has changed, and new evidence in time.
 //!
 //! A report is signed anew for each attempt with the number that the chain expects next, read with a
 //! storage proof at the last block followed. So a worker whose disk was put back to an older copy
 //! uses no number twice. An entry leaves the outbox when the chain has moved on to the next number;
 //! should the worker stop in between, it is reported twice, which changes nothing.
+//!
+//! Evidence goes first. While the worker is out of service it reports nothing else: what it has to say
+//! might be refused, and would then be crossed off.
 
 use crate::{
+    attest::{AttestError, Witness, latest},
     chain::{Chain, ChainError},
     node::View,
     records::{self, RecordError},
+    renewal::{Renewal, ServiceTime, Standing},
 };
 use codec::{Decode, Encode};
+use phat_attestation::Evidence;
 use phat_crypto::{Keypair, contexts, rand_core::OsRng};
 use phat_follower::{ProofError, read_proof};
 use phat_primitives::{
-    BlockNumber, Hash, WorkerId,
+    BlockNumber, Hash,
     limits::{MAX_PENDING_WITHDRAWALS, MAX_REPORT_PAYLOADS},
     report::{Heartbeat, Payload, Report, SignedContractReady, SignedReport},
-    storage::{contract_key_key, next_report_key},
+    storage::{contract_key_key, in_service_key, next_report_key, worker_key},
 };
 use phat_store::{CommitError, Store};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
+use tokio::{sync::watch, task::JoinHandle};
 
 /// The chain's function that makes a transaction of a report.
 const REPORT_EXTRINSIC: &str = "WorkerApi_report_extrinsic";
@@ -37,8 +44,8 @@ pub(crate) enum ReportError {
     Chain(#[from] ChainError),
     #[error("the chain's answer is not proven: {0}")]
     Proof(#[from] ProofError),
-    #[error("the number of the next report cannot be decoded")]
-    Number,
+    #[error("what the chain has under {0} cannot be decoded")]
+    Undecodable(&'static str),
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error("the worker's data cannot be written: {0}")]
@@ -54,15 +61,17 @@ struct Sent {
     entries: Vec<u64>,
     /// The state root of the heartbeat in it.
     root: Option<Hash>,
+    /// It has new evidence; with when the worker came into service before it.
+    renewal: Option<Option<u64>>,
     at: BlockNumber,
 }
 
-/// The first entries of the outbox, as many as a report takes beside a heartbeat.
+/// The first entries of the outbox, as many as a report takes beside a heartbeat and evidence.
 fn first_that_fit(outbox: Vec<(u64, Payload)>) -> Vec<(u64, Payload)> {
     let mut withdrawals = 0;
     outbox
         .into_iter()
-        .take(MAX_REPORT_PAYLOADS as usize - 1)
+        .take(MAX_REPORT_PAYLOADS as usize - 2)
         .take_while(|(_, payload)| {
             if let Payload::Heartbeat(heartbeat) = payload {
                 withdrawals += heartbeat.withdrawals.len();
@@ -75,8 +84,15 @@ fn first_that_fit(outbox: Vec<(u64, Payload)>) -> Vec<(u64, Payload)> {
 /// Reports for one worker.
 pub(crate) struct Reporter {
     identity: Keypair,
-    genesis: Hash,
     store: Store,
+    witness: Arc<Witness>,
+    renewal: Renewal,
+    /// New evidence on its way. It may take seconds, for which reports do not wait.
+    making: Option<JoinHandle<Result<Evidence, AttestError>>>,
+    /// New evidence, or why there is none.
+    made: Option<Result<Evidence, AttestError>>,
+    /// Told how the worker stands with the chain.
+    standing: watch::Sender<Standing>,
     sent: Option<Sent>,
     /// The last state root that the chain has got from this worker.
     reported: Option<Hash>,
@@ -86,11 +102,20 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
-    pub(crate) fn new(identity: Keypair, genesis: Hash, store: Store) -> Self {
+    pub(crate) fn new(
+        identity: Keypair,
+        store: Store,
+        witness: Arc<Witness>,
+        standing: watch::Sender<Standing>,
+    ) -> Self {
         Self {
             identity,
-            genesis,
             store,
+            renewal: Renewal::new(&witness.worker),
+            witness,
+            making: None,
+            made: None,
+            standing,
             sent: None,
             reported: None,
             submitted: BTreeSet::new(),
@@ -118,21 +143,23 @@ impl Reporter {
     }
 
     async fn report(&mut self, chain: &Chain, view: &View) -> Result<(), ReportError> {
-        let outbox = records::outbox(&view.snapshot)?;
-        let heartbeat = self.heartbeat(view);
-        if outbox.is_empty() && heartbeat.is_none() && self.sent.is_none() {
+        let mut outbox = records::outbox(&view.snapshot)?;
+        let mut heartbeat = self.heartbeat(view);
+        let now_ms = latest(view.now_ms);
+        let idle = self.sent.is_none() && self.made.is_none();
+        let look = self.renewal.wants_to_look(view.head.number, now_ms);
+        if outbox.is_empty() && heartbeat.is_none() && idle && !look {
             return Ok(());
         }
-        let worker = WorkerId(self.identity.public());
-        let value = self.read(chain, view, &[next_report_key(&worker)]).await?;
-        let next = match value.into_iter().next().flatten() {
-            Some(bytes) => u64::decode(&mut &bytes[..]).map_err(|_| ReportError::Number)?,
-            None => 0,
-        };
+        let next = self.look(chain, view).await?;
+        if !self.renewal.registered() {
+            // The chain takes no report of a stranger.
+            return Ok(());
+        }
         if let Some(sent) = self.sent.take() {
             let sequence = sent.signed.report.sequence;
             if sequence < next {
-                self.arrived(sent)?;
+                self.arrived(sent, now_ms)?;
                 // The view still holds the entries that have just been removed.
                 return Ok(());
             }
@@ -150,15 +177,23 @@ impl Reporter {
             }
             // The chain is behind what it was: a number that it has not reached is worth nothing.
         }
-        let (entries, mut payloads): (Vec<_>, Vec<_>) = first_that_fit(outbox).into_iter().unzip();
+        let evidence = self.new_evidence(now_ms);
+        if !self.renewal.in_service() {
+            outbox.clear();
+            heartbeat = None;
+        }
+        let renewal = evidence.is_some().then(|| self.renewal.since_ms());
+        let (entries, rest): (Vec<_>, Vec<_>) = first_that_fit(outbox).into_iter().unzip();
         let root = heartbeat.as_ref().map(|heartbeat| heartbeat.state_root);
+        let mut payloads: Vec<_> = evidence.into_iter().map(Payload::Evidence).collect();
+        payloads.extend(rest);
         payloads.extend(heartbeat.map(Payload::Heartbeat));
         if payloads.is_empty() {
             return Ok(());
         }
         let report = Report {
-            genesis: self.genesis,
-            worker,
+            genesis: self.witness.genesis,
+            worker: self.witness.worker,
             sequence: next,
             payloads,
         };
@@ -171,9 +206,76 @@ impl Reporter {
             signed,
             entries,
             root,
+            renewal,
             at: view.head.number,
         });
         Ok(())
+    }
+
+    /// Asks the chain, with a proof, how the worker stands, and for the number of its next report.
+    async fn look(&mut self, chain: &Chain, view: &View) -> Result<u64, ReportError> {
+        let worker = self.witness.worker;
+        let keys = [
+            next_report_key(&worker),
+            worker_key(&worker),
+            in_service_key(&worker),
+        ];
+        let mut values = self.read(chain, view, &keys).await?.into_iter();
+        let (next, known, service) = (
+            values.next().flatten(),
+            values.next().flatten(),
+            values.next().flatten(),
+        );
+        let next = match next {
+            Some(bytes) => u64::decode(&mut &bytes[..])
+                .map_err(|_| ReportError::Undecodable("the number of the next report"))?,
+            None => 0,
+        };
+        let service = service
+            .map(|bytes| ServiceTime::decode(&mut &bytes[..]))
+            .transpose()
+            .map_err(|_| ReportError::Undecodable("the worker's time of service"))?;
+        self.renewal.saw(view.head.number, known.is_some(), service);
+        self.tell();
+        Ok(next)
+    }
+
+    /// Tells others how the worker stands, if that has changed.
+    fn tell(&self) {
+        let standing = self.renewal.standing();
+        self.standing.send_if_modified(|told| {
+            let changed = *told != standing;
+            *told = standing;
+            changed
+        });
+    }
+
+    /// New evidence, encoded, if it is ready. Has it made when it is time.
+    fn new_evidence(&mut self, now_ms: u64) -> Option<Vec<u8>> {
+        match self.made.take() {
+            Some(Ok(evidence)) => return Some(evidence.encode()),
+            Some(Err(error)) => {
+                self.renewal.failed(now_ms, error.to_string());
+                self.tell();
+            }
+            None if self.making.is_none() && self.renewal.is_due(now_ms) => {
+                let witness = self.witness.clone();
+                self.making = Some(tokio::spawn(async move { witness.evidence().await }));
+            }
+            None => {}
+        }
+        None
+    }
+
+    /// Ends when evidence that is being made is there, or cannot be had: then there is something to
+    /// report. Never ends if none is being made.
+    pub(crate) async fn evidence_is_made(&mut self) {
+        let Some(making) = &mut self.making else {
+            return std::future::pending().await;
+        };
+        let made = making.await.unwrap_or(Err(AttestError::Failed));
+        self.making = None;
+        self.made = Some(made);
     }
 
     fn heartbeat(&self, view: &View) -> Option<Heartbeat> {
@@ -186,7 +288,7 @@ impl Reporter {
         })
     }
 
-    fn arrived(&mut self, sent: Sent) -> Result<(), ReportError> {
+    fn arrived(&mut self, sent: Sent, now_ms: u64) -> Result<(), ReportError> {
         let mut writes = self.store.batch();
         for counter in sent.entries {
             records::delete_outbox(&mut writes, counter);
@@ -194,6 +296,16 @@ impl Reporter {
         writes.commit()?;
         if sent.root.is_some() {
             self.reported = sent.root;
+        }
+        if let Some(before) = sent.renewal {
+            match self.renewal.since_ms() {
+                since if since.is_some() && since != before => self.renewal.succeeded(now_ms),
+                _ => {
+                    let reason = "the chain has refused it: its event PayloadRefused says why";
+                    self.renewal.failed(now_ms, reason.into());
+                }
+            }
+            self.tell();
         }
         Ok(())
     }
@@ -272,7 +384,7 @@ mod tests {
         );
         assert_eq!(
             chosen(vec![heartbeat(1); 100]),
-            MAX_REPORT_PAYLOADS as usize - 1
+            MAX_REPORT_PAYLOADS as usize - 2
         );
         assert_eq!(chosen(Vec::new()), 0);
     }
