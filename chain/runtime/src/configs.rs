@@ -145,7 +145,9 @@ impl pallet_phat_messages::Config for Runtime {
     type OnReport = (crate::PhalaRegistry, crate::PhalaPhatContracts);
 }
 
-impl pallet_phat_registry::Config for Runtime {}
+impl pallet_phat_registry::Config for Runtime {
+    type OnService = crate::PhalaPhatContracts;
+}
 
 impl pallet_phat_clusters::Config for Runtime {
     type Currency = crate::Balances;

@@ -13,12 +13,15 @@ use chain::ChainRpc;
 use error::DevError;
 use phat_client::{Account, Caller, WorkerClient};
 use phat_follower::Genesis;
-use phat_primitives::{AccountId, BlockNumber, ClusterId, Hash, ids, message::OUTBOUND_KEY};
+use phat_primitives::{
+    AccountId, BlockNumber, ClusterId, Hash, ids, limits::MAX_EVIDENCE_LIFE_MS,
+    message::OUTBOUND_KEY,
+};
 use phat_runtime::presets::DEVELOPMENT_MEASUREMENT;
 use phat_solo::{Authority, Solo};
 use phat_worker::{
-    Config, Engines, SnapshotConfig, SoftwareAttester, Worker, egress::EgressConfig,
-    server::ServerLimits,
+    Config, Engines, Fault, Platform, SnapshotConfig, SoftwareAttester, Worker,
+    egress::EgressConfig, server::ServerLimits,
 };
 use polkadot_sdk::sp_genesis_builder::DEV_RUNTIME_PRESET;
 use std::{
@@ -26,7 +29,6 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
@@ -69,6 +71,31 @@ pub(crate) struct DevArgs {
     /// Port of worker 0; the others follow
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     worker_port: u16,
+    /// Seconds for which the workers' evidence is good [default: seven days]
+    #[arg(long, value_name = "SECONDS", hide = true, value_parser = parse_life)]
+    evidence_life: Option<Duration>,
+    /// Let the evidence of a worker be faulty from its first renewal on: 2:wrong-key, say
+    #[arg(long, value_name = "WORKER:FAULT", hide = true, value_parser = parse_fault)]
+    fault: Vec<(u16, Fault)>,
+}
+
+fn parse_life(text: &str) -> Result<Duration, String> {
+    let longest = MAX_EVIDENCE_LIFE_MS / 1000;
+    let seconds: u64 = text.parse().map_err(|_| "write seconds".to_owned())?;
+    match (1..=longest).contains(&seconds) {
+        true => Ok(Duration::from_secs(seconds)),
+        false => Err(format!("write seconds between 1 and {longest}")),
+    }
+}
+
+fn parse_fault(text: &str) -> Result<(u16, Fault), String> {
+    let (worker, fault) = text
+        .split_once(':')
+        .ok_or("write the number of a worker, a colon and a fault")?;
+    let worker = worker
+        .parse()
+        .map_err(|_| format!("{worker:?} is not the number of a worker"))?;
+    Ok((worker, fault.parse()?))
 }
 
 fn parse_block_time(text: &str) -> Result<Duration, String> {
@@ -116,7 +143,7 @@ async fn run_network(args: DevArgs, global: &Global) -> Result<(), DevError> {
         out.step("starting the workers");
         let chain = ChainRpc::connect(&chain_url).await?;
         let genesis = phat_worker::beginning(&chain_url, Some(genesis_hash)).await?;
-        let workers = start_workers(&folder, &chain_url, genesis, listeners)?;
+        let workers = start_workers(&args, &folder, &chain_url, genesis, listeners)?;
         // Those whose state differed are in no cluster: the network is ready without them.
         let mut serving = Vec::new();
         for running in &workers {
@@ -275,6 +302,7 @@ pub(crate) struct Running {
 }
 
 fn start_workers(
+    args: &DevArgs,
     folder: &Path,
     chain: &str,
     genesis: Genesis,
@@ -286,13 +314,27 @@ fn start_workers(
     let mut workers = Vec::new();
     for (index, listener) in (0..).zip(listeners) {
         let address = listener.local_addr().map_err(DevError::Address)?;
+        let directory = worker_folder(folder, index);
+        fs::create_dir_all(&directory).map_err(|source| DevError::Folder {
+            path: directory.clone(),
+            source,
+        })?;
+        let mut faults = args.fault.iter();
+        let fault = faults.find(|(worker, _)| *worker == index);
+        let longest = Duration::from_millis(MAX_EVIDENCE_LIFE_MS);
+        let attester = SoftwareAttester::new(
+            args.evidence_life.unwrap_or(longest),
+            fault.map(|(_, fault)| *fault),
+        );
+        let platform = Platform::software(attester, &directory)
+            .map_err(|source| DevError::Platform { index, source })?;
         let config = Config {
-            directory: worker_folder(folder, index),
+            directory,
             chain: chain.to_owned(),
             genesis: genesis.clone(),
             operator,
             measurement: DEVELOPMENT_MEASUREMENT,
-            attester: Arc::new(SoftwareAttester),
+            platform,
             // A development network talks to development servers.
             egress: EgressConfig {
                 allow_loopback: true,
@@ -416,6 +458,18 @@ mod tests {
         assert_eq!(parse_block_time("0.5"), Ok(Duration::from_millis(500)));
         for wrong in ["0", "0.01", "-1", "nan", "1e9", "soon", ""] {
             assert!(parse_block_time(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn faults_name_a_worker_and_a_kind() {
+        assert_eq!(parse_fault("2:wrong-key"), Ok((2, Fault::WrongKey)));
+        for wrong in ["wrong-key", "x:wrong-key", "1:nothing", ""] {
+            assert!(parse_fault(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(parse_life("20"), Ok(Duration::from_secs(20)));
+        for wrong in ["0", "-1", "soon", "99999999"] {
+            assert!(parse_life(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -424,3 +424,82 @@ fn what_keeps_it_from_starting_is_said() {
     let error = running::fails(folder.path(), &["--workers", "0"]);
     assert!(error.contains("--workers"), "{error}");
 }
+
+/// What `phat workers` says of each worker, in the order of their ids.
+fn workers_of(network: &Network, folder: &std::path::Path) -> Vec<Value> {
+    let output = network.phat(folder, &["workers"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn worker_by_url(workers: &[Value], url: &str) -> Value {
+    let mut workers = workers.iter();
+    let found = workers.find(|worker| worker["endpoints"][0] == url);
+    found.expect("it is registered").clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_renew_their_evidence_and_one_that_cannot_goes_out_of_service_and_comes_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let life = ["--evidence-life", "30", "--block-time", "0.5"];
+    let faulty = [&life[..], &["--fault", "2:wrong-key"]].concat();
+    let network = start(folder.path(), &faulty);
+    let token = network.contract("token");
+    let begun = workers_of(&network, folder.path());
+    for worker in &begun {
+        assert_eq!(worker["in_service"], true, "{worker:#}");
+        assert_eq!(worker["confidence"], 128);
+        assert!(worker["performance"].as_u64() > Some(0), "{worker:#}");
+    }
+    let expiry = |worker: &Value| worker["evidence_expires_ms"].as_u64();
+    let (honest, liar) = (network.worker(0), network.worker(2));
+    let mut attempts = 0;
+    let (renewed, out) = loop {
+        let workers = workers_of(&network, folder.path());
+        let (renewed, out) = (
+            worker_by_url(&workers, &honest),
+            worker_by_url(&workers, &liar),
+        );
+        let later = expiry(&renewed) > expiry(&worker_by_url(&begun, &honest));
+        if later && out["in_service"] == false && out["warning"].is_string() {
+            break (renewed, out);
+        }
+        attempts += 1;
+        assert!(attempts < 300, "{renewed:#} {out:#}");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    };
+    assert_eq!(renewed["in_service"], true);
+    assert_eq!(out["cluster"], Value::Null, "{out:#}");
+    let warning = out["warning"].as_str().expect("a warning");
+    assert!(warning.contains("out of service"), "{warning}");
+    // The others are fine, and serve.
+    let alice = client(&network, 0, "//Alice").await;
+    transfer(&alice, token, "//Bob", 5).await;
+    assert_eq!(balance(&network, 1, token, "//Bob").await, 5);
+    network.stop();
+
+    // Without the fault it renews, is back in its cluster, and has the cluster's state again.
+    let network = start(folder.path(), &life);
+    assert_eq!(balance(&network, 2, token, "//Bob").await, 5);
+    assert!(all_equal(&roots(&network).await));
+    for worker in workers_of(&network, folder.path()) {
+        assert_eq!(worker["in_service"], true, "{worker:#}");
+        assert_ne!(worker["cluster"], Value::Null);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_whose_evidence_expired_while_it_was_stopped_comes_up_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = ["--evidence-life", "12", "--block-time", "1"];
+    let network = start(folder.path(), &options);
+    let token = network.contract("token");
+    let alice = client(&network, 0, "//Alice").await;
+    transfer(&alice, token, "//Bob", 7).await;
+    network.stop();
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    let network = start(folder.path(), &options);
+    assert_eq!(balance(&network, 1, token, "//Bob").await, 7);
+    assert!(all_equal(&roots(&network).await));
+}

@@ -1,13 +1,13 @@
-//! The one registry of contexts. Every signature that Phat's own keys make, and every key that is
-//! derived from another, is tied to one of these, so that nothing made for one purpose can be taken
-//! for another. Only this module can make a [`Context`].
+//! The one registry of contexts. Every signature that Phat's own keys make, every key that is derived
+//! from another, and every hash that evidence rests on is tied to one of these, so that nothing made for
+//! one purpose can be taken for another. Only this module can make a [`Context`].
 //!
 //! What people's keys sign (certificates of queries) has no context: its format is given by the
 //! clients that exist, see [`crate::certificate`].
 
 use alloc::vec::Vec;
 
-/// What a signature or a derived key is for.
+/// What a signature, a derived key or a hash is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Context(&'static str);
 
@@ -42,6 +42,14 @@ contexts! {
     MASTER_KEY = "phat/master-key";
     /// Seals a master key to another gatekeeper for transport; the data is the generation.
     MASTER_KEY_TRANSPORT = "phat/master-key-transport";
+    /// Hashed into the report data of a quote: the claims of a worker.
+    EVIDENCE_CLAIMS = "phat/evidence-claims";
+    /// Hashed into the measurement of an SGX enclave.
+    MEASUREMENT_SGX = "phat/measurement-sgx";
+    /// Hashed into the measurement of a TDX guest.
+    MEASUREMENT_TDX = "phat/measurement-tdx";
+    /// Derives the key that seals a worker's identity on disk from what the platform gives for it.
+    SEALED_IDENTITY = "phat/sealed-identity";
     /// Derives a cluster's root key from the network's master key; the data is the cluster's id.
     CLUSTER_KEY = "phat/cluster-key";
     /// Derives a contract's key from its cluster's root key; the data is the contract's id.

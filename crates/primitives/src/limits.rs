@@ -54,6 +54,15 @@ pub const MAX_EVIDENCE_LEN: u32 = 64 * 1024;
 /// Blocks for which evidence stays good after the block it names. Old enough to survive a slow
 /// registration, young enough that evidence cannot be kept and replayed.
 pub const MAX_EVIDENCE_AGE: u32 = 200;
+/// Milliseconds for which a worker's evidence is believed, whatever its collateral says: seven days.
+/// Workers renew by themselves when two thirds are over, so a short life costs little, and two days
+/// without a collateral service take nobody out of service.
+pub const MAX_EVIDENCE_LIFE_MS: u64 = 7 * 24 * 3600 * 1000;
+/// Bytes of the name of one of Intel's advisories, such as `INTEL-SA-00615`.
+pub const MAX_ADVISORY_LEN: u32 = 32;
+/// Workers that go out of service in one block, because their evidence expired or their program was
+/// revoked. Each costs the block some writes and a message; the others follow in the next blocks.
+pub const MAX_LAPSES_PER_BLOCK: u32 = 16;
 /// Certificates in the chain that signs a query: a wallet signs a session key, which signs the query.
 pub const MAX_CERTIFICATES: usize = 4;
 /// Bytes of an encrypted query.

@@ -53,6 +53,11 @@ pub enum Payload {
     /// From a gatekeeper: the master keys for another one.
     #[codec(index = 20)]
     MasterKeys(MasterKeys),
+    /// The worker renews its evidence: SCALE of the evidence, at most
+    /// [`crate::limits::MAX_EVIDENCE_LEN`] bytes, and once in a report. Its operator need not sign:
+    /// the evidence names the operator that the chain knows.
+    #[codec(index = 10)]
+    Evidence(Vec<u8>),
 }
 
 /// A worker is alive and holds this state.

@@ -38,7 +38,8 @@ pub struct PhactoryInfo {
     /// Reports that the chain has not taken yet.
     #[prost(uint64, tag = "12")]
     pub pending_messages: u64,
-    /// Performance score.
+    /// Performance score: what its machine can compute in a minute, in units of 10⁹ gas. 0 until it is
+    /// measured.
     #[prost(uint64, tag = "13")]
     pub score: u64,
     /// Its part as a gatekeeper.
@@ -71,6 +72,12 @@ pub struct PhactoryInfo {
     /// Newest version of the contract runtime it can run, as `major.minor`.
     #[prost(string, tag = "27")]
     pub max_supported_pink_runtime_version: String,
+    /// Until when the chain believes its evidence, milliseconds since the Unix epoch; 0 if it does not.
+    #[prost(uint64, tag = "100")]
+    pub evidence_expires_ms: u64,
+    /// What is wrong with its evidence; empty if nothing is.
+    #[prost(string, tag = "101")]
+    pub evidence_warning: String,
 }
 
 /// State of a worker's clusters and contracts.
@@ -148,7 +155,8 @@ pub struct MemoryUsage {
 /// Asks for the worker's registration: what it would send to the chain.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct GetRuntimeInfoRequest {
-    /// Makes new evidence instead of returning the last.
+    /// Asks for new evidence. The worker decides: it shows evidence again while it is recent enough to
+    /// register with.
     #[prost(bool, tag = "1")]
     pub force_refresh_ra: bool,
     /// SCALE-encoded account of the operator to bind into the evidence.

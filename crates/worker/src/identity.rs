@@ -1,15 +1,19 @@
-//! The worker's own key and how it shows what it runs on.
+//! The worker's own key, sealed on the disk.
 
-use phat_attestation::{Claims, Evidence, software};
-use phat_crypto::{Keypair, contexts, rand_core::OsRng};
+use crate::{
+    files::{read_up_to, write_whole},
+    sealing::{SealError, Sealer},
+};
+use phat_crypto::{Keypair, Zeroizing, contexts, rand_core::OsRng};
 use std::{
-    fs,
-    io::{self, Read, Write},
+    io,
     path::{Path, PathBuf},
 };
 
-/// Name of the file that holds the worker's seed.
+/// Name of the file that holds the worker's seed, sealed.
 const FILE: &str = "identity.key";
+/// Most bytes of that file.
+const MAX_LEN: usize = 1024;
 
 /// Why the worker's key is not to be had.
 #[derive(Debug, thiserror::Error)]
@@ -23,110 +27,85 @@ pub enum IdentityError {
         #[source]
         source: io::Error,
     },
-    /// The file does not hold a key.
+    /// The file cannot be unsealed. It is never replaced: with it the worker would lose its name, its
+    /// records and its place.
+    #[error("the worker's key {} cannot be opened: {source}. Put back the right file, or remove it to begin as a new worker", path.display())]
+    Sealed {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: SealError,
+    },
+    /// What was sealed is not a key.
     #[error("{} does not hold a worker's key: put back the right file, or remove it to begin as a new worker", .0.display())]
     NotAKey(PathBuf),
 }
 
-/// Reads the worker's key, or makes one if there is none. Only the file's owner may read it; nothing
-/// seals it to the hardware, which is why it goes with software evidence only.
-pub fn load_or_create(directory: &Path) -> Result<Keypair, IdentityError> {
+/// Opens the worker's key, or makes one and seals it if there is none.
+pub fn load_or_create(directory: &Path, sealer: &Sealer) -> Result<Keypair, IdentityError> {
     let path = directory.join(FILE);
     let io_error = |source| IdentityError::Io {
         path: path.clone(),
         source,
     };
-    match fs::File::open(&path) {
-        Ok(mut file) => {
-            let mut bytes = Vec::new();
-            Read::by_ref(&mut file)
-                .take(33)
-                .read_to_end(&mut bytes)
-                .map_err(io_error)?;
-            let seed = bytes
+    match read_up_to(&path, MAX_LEN) {
+        Ok(sealed) => {
+            let seed = sealer
+                .unseal(&sealed)
+                .map_err(|source| IdentityError::Sealed {
+                    path: path.clone(),
+                    source,
+                })?;
+            let seed: Zeroizing<[u8; 32]> = seed
+                .as_slice()
                 .try_into()
+                .map(Zeroizing::new)
                 .map_err(|_| IdentityError::NotAKey(path.clone()))?;
-            Ok(Keypair::from_seed(seed))
+            Ok(Keypair::from_seed(*seed))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let key = Keypair::generate(&mut OsRng);
-            write_whole(&path, key.expose_seed()).map_err(io_error)?;
+            write_whole(&path, &sealer.seal(key.expose_seed())).map_err(io_error)?;
             Ok(key)
         }
         Err(error) => Err(io_error(error)),
     }
 }
 
-/// Writes a file so that it is there whole or not at all, also when the power fails.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension("new");
-    // What a crash has left there may be readable for others: it is made anew.
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let mut file = options.open(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
-    match path.parent() {
-        Some(directory) => fs::File::open(directory)?.sync_all(),
-        None => Ok(()),
-    }
-}
-
 /// The key under which the worker's records are kept on disk.
-pub(crate) fn store_key(identity: &Keypair) -> phat_crypto::Zeroizing<[u8; 32]> {
+pub(crate) fn store_key(identity: &Keypair) -> Zeroizing<[u8; 32]> {
     identity.derive_secret(contexts::STORE_KEY, &[])
-}
-
-/// Makes evidence of what the worker runs on.
-pub trait Attester: Send + Sync {
-    /// Evidence for these claims. The measurement in them is replaced by the one that was measured,
-    /// where something measures it.
-    fn attest(&self, claims: Claims) -> Evidence;
-}
-
-/// Makes software evidence, under the development root: it proves nothing, and only chains whose
-/// genesis names that root accept it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SoftwareAttester;
-
-impl Attester for SoftwareAttester {
-    fn attest(&self, claims: Claims) -> Evidence {
-        software::attest(&software::dangerous_development_root(), claims, &mut OsRng)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
+    fn sealer(directory: &Path) -> Sealer {
+        Sealer::development(directory).unwrap()
+    }
 
     #[test]
-    fn the_key_is_made_once_and_only_its_owner_can_read_it() {
+    fn the_key_is_made_once_and_does_not_lie_in_the_open() {
         let directory = tempfile::tempdir().unwrap();
-        let first = load_or_create(directory.path()).unwrap();
-        let again = load_or_create(directory.path()).unwrap();
+        let sealer = sealer(directory.path());
+        let first = load_or_create(directory.path(), &sealer).unwrap();
+        let again = load_or_create(directory.path(), &sealer).unwrap();
         assert_eq!(first.public(), again.public());
+        let file = fs::read(directory.path().join(FILE)).unwrap();
+        let seed = first.expose_seed();
+        assert!(!file.windows(32).any(|part| part == seed));
         #[cfg(unix)]
-        {
+        for name in [FILE, "sealing.key"] {
             use std::os::unix::fs::PermissionsExt;
-            let mode = fs::metadata(directory.path().join(FILE))
-                .unwrap()
-                .permissions()
-                .mode();
-            assert_eq!(mode & 0o077, 0);
+            let metadata = fs::metadata(directory.path().join(name)).unwrap();
+            assert_eq!(metadata.permissions().mode() & 0o077, 0, "{name}");
         }
         let other = tempfile::tempdir().unwrap();
         assert_ne!(
-            load_or_create(other.path()).unwrap().public(),
+            load_or_create(other.path(), &sealer).unwrap().public(),
             first.public()
         );
     }
@@ -134,20 +113,49 @@ mod tests {
     #[test]
     fn a_damaged_key_is_refused_and_not_replaced() {
         let directory = tempfile::tempdir().unwrap();
+        let sealer = sealer(directory.path());
+        load_or_create(directory.path(), &sealer).unwrap();
         let path = directory.path().join(FILE);
-        for damaged in [&[1; 31][..], &[1; 33], b""] {
+        let whole = fs::read(&path).unwrap();
+        let mut bent = whole.clone();
+        bent[40] ^= 1;
+        let long = vec![1; 5000];
+        for damaged in [&whole[1..], &whole[..70], b"", &bent, &long, &[1; 32]] {
             fs::write(&path, damaged).unwrap();
-            let refused = load_or_create(directory.path()).unwrap_err();
-            assert!(matches!(refused, IdentityError::NotAKey(_)));
+            let refused = load_or_create(directory.path(), &sealer).unwrap_err();
+            assert!(matches!(refused, IdentityError::Sealed { .. }));
             assert_eq!(fs::read(&path).unwrap(), damaged);
         }
+        fs::write(&path, sealer.seal(&[1; 31])).unwrap();
+        let refused = load_or_create(directory.path(), &sealer).unwrap_err();
+        assert!(matches!(refused, IdentityError::NotAKey(_)));
+    }
+
+    #[test]
+    fn another_sealing_key_opens_nothing_and_replaces_nothing() {
+        let (mine, yours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let key = load_or_create(mine.path(), &sealer(mine.path())).unwrap();
+        let refused = load_or_create(mine.path(), &sealer(yours.path())).unwrap_err();
+        assert!(
+            matches!(
+                &refused,
+                IdentityError::Sealed {
+                    source: SealError::WrongKey,
+                    ..
+                }
+            ),
+            "{refused}"
+        );
+        let again = load_or_create(mine.path(), &sealer(mine.path())).unwrap();
+        assert_eq!(again.public(), key.public());
     }
 
     #[test]
     fn a_directory_that_is_not_there_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
         let gone = Path::new("/nonexistent/worker");
         assert!(matches!(
-            load_or_create(gone),
+            load_or_create(gone, &sealer(directory.path())),
             Err(IdentityError::Io { .. })
         ));
     }

@@ -16,32 +16,45 @@
 //! |---|---|
 //! | [`worker`] | one running worker: the parts put together and kept going |
 //! | [`node`] | what the worker does with the blocks it follows |
-//! | [`identity`] | the worker's key and evidence |
+//! | [`identity`] | the worker's key, kept on disk by [`sealing`] |
+//! | [`attest`] | its evidence, from [`quoting`] and [`collateral`] or from software |
+//! | [`platform`] | which of these a machine has |
 //! | [`server`] | the HTTP service that clients talk to |
 //! | [`egress`] | HTTP requests that contracts make |
 //!
 //! What a worker needs beside these is in modules of their own: keys on their way (`keys`), snapshots
 //! of the cluster (`snapshot`), reports to the chain (`reporter`), what is on the disk (`records`).
 
+pub mod attest;
+pub mod collateral;
 pub mod egress;
 pub mod identity;
 pub mod node;
+pub mod platform;
+pub mod quoting;
+pub mod sealing;
 pub mod server;
 pub mod worker;
 
 mod cache;
 mod chain;
 mod compiled;
+mod files;
 mod keys;
 mod logs;
+mod performance;
 mod records;
+mod renewal;
 mod reporter;
 mod service;
 mod snapshot;
+#[cfg(test)]
+mod stand_in;
 mod surroundings;
 
+pub use attest::{Attester, Fault, SoftwareAttester};
 pub use chain::{BeginningError, beginning};
-pub use identity::{Attester, SoftwareAttester};
 pub use node::Engines;
+pub use platform::Platform;
 pub use snapshot::{SnapshotConfig, Source};
 pub use worker::{Config, StartError, Worker};

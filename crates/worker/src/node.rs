@@ -16,6 +16,7 @@ use crate::{
     chain::{BLOCKS_PER_REQUEST, Chain, ChainError},
     compiled,
     keys::{self, Keyring},
+    performance,
     records::{self, BlockReceipts, ClusterState, Membership, Position, RecordError, Secret},
 };
 use codec::{Decode, Encode};
@@ -30,7 +31,7 @@ use phat_primitives::{
 };
 use phat_store::{CommitError, Snapshot, Store};
 use std::{fmt, sync::Arc};
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 
 /// Why the worker cannot go on with a block. It keeps serving what it has and tries again.
 #[derive(Debug, thiserror::Error)]
@@ -204,6 +205,8 @@ pub struct Engines {
     pub commands: Engine,
     /// Runs queries. Workers in one process may share it.
     pub queries: Engine,
+    /// The performance score, once it is measured.
+    performance: Arc<OnceCell<u64>>,
 }
 
 impl Engines {
@@ -229,7 +232,38 @@ impl Engines {
         Ok(Self {
             commands: Engine::new(commands)?,
             queries: Engine::new(queries)?,
+            performance: Arc::default(),
         })
+    }
+
+    /// The performance score of this machine, see [`crate::performance`]. It is measured once, by
+    /// whoever asks first; 0 if it cannot be measured.
+    pub(crate) async fn performance(&self) -> u64 {
+        let measured = self.performance.get_or_init(|| async {
+            let engine = self.queries.clone();
+            let runtime = tokio::runtime::Handle::current();
+            // On a thread of its own: it is busy for as long as it takes.
+            let measuring = tokio::task::spawn_blocking(move || {
+                runtime.block_on(performance::measure(&engine))
+            });
+            match measuring.await {
+                Ok(Ok(score)) => score,
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the worker claims no performance");
+                    0
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the worker claims no performance");
+                    0
+                }
+            }
+        });
+        *measured.await
+    }
+
+    /// The score, if it is known already.
+    pub(crate) fn known_performance(&self) -> Option<u64> {
+        self.performance.get().copied()
     }
 }
 
@@ -241,6 +275,7 @@ impl Engines {
         Self {
             commands: self.commands.keeping(shelf.clone(), *key),
             queries: self.queries.keeping(shelf, *key),
+            performance: self.performance.clone(),
         }
     }
 }

@@ -1,28 +1,36 @@
 //! Tells the chain what the worker has to report: what stands in the outbox, statements about
-//! contracts, and a heartbeat for every block that has changed the state or the receipts. What the
-//! chain has taken of the latter it shows in the worker's record there, which is read with a proof.
+//! contracts, a heartbeat for every block that has changed the state or the receipts, and new evidence
+//! in time. What the chain has taken of the heartbeats it shows in the worker's record there, which is
+//! read with a proof.
 //!
 //! A report is signed anew for each attempt with the number that the chain expects next, read with a
 //! storage proof at the last block followed. So a worker whose disk was put back to an older copy
 //! uses no number twice. An entry leaves the outbox when the chain has moved on to the next number;
 //! should the worker stop in between, it is reported twice, which changes nothing.
+//!
+//! Evidence goes first. While the worker is out of service it reports nothing else: what it has to say
+//! might be refused, and would then be crossed off.
 
 use crate::{
+    attest::{AttestError, Witness, latest},
     chain::{Chain, ChainError},
     node::{MemberView, View},
     records::{self, RecordError},
+    renewal::{Renewal, ServiceTime, Standing},
 };
 use codec::{Decode, Encode};
+use phat_attestation::Evidence;
 use phat_crypto::{Keypair, contexts, rand_core::OsRng};
 use phat_follower::{ProofError, read_proof};
 use phat_primitives::{
-    BlockNumber, Hash, WorkerId,
+    BlockNumber, Hash,
     limits::{MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS},
     report::{Heartbeat, Payload, Report, SignedContractReady, SignedReport, WorkerState},
-    storage::{contract_key_key, next_report_key, worker_state_key},
+    storage::{contract_key_key, in_service_key, next_report_key, worker_key, worker_state_key},
 };
 use phat_store::{CommitError, Store};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
+use tokio::{sync::watch, task::JoinHandle};
 
 /// The chain's function that makes a transaction of a report.
 const REPORT_EXTRINSIC: &str = "WorkerApi_report_extrinsic";
@@ -38,8 +46,8 @@ pub(crate) enum ReportError {
     Chain(#[from] ChainError),
     #[error("the chain's answer is not proven: {0}")]
     Proof(#[from] ProofError),
-    #[error("what the chain keeps of this worker cannot be decoded")]
-    Undecodable,
+    #[error("what the chain has under {0} cannot be decoded")]
+    Undecodable(&'static str),
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error("the worker's data cannot be written: {0}")]
@@ -53,15 +61,17 @@ struct Sent {
     signed: SignedReport,
     /// Counters of the outbox entries in it.
     entries: Vec<u64>,
+    /// It has new evidence; with when the worker came into service before it.
+    renewal: Option<Option<u64>>,
     at: BlockNumber,
 }
 
-/// The first entries of the outbox, as many as a report takes.
+/// The first entries of the outbox, as many as a report takes beside evidence.
 fn first_that_fit(outbox: Vec<(u64, Payload)>) -> Vec<(u64, Payload)> {
     let (mut heartbeats, mut withdrawals) = (0, 0);
     outbox
         .into_iter()
-        .take(MAX_REPORT_PAYLOADS as usize)
+        .take(MAX_REPORT_PAYLOADS as usize - 1)
         .take_while(|(_, payload)| {
             if let Payload::Heartbeat(heartbeat) = payload {
                 heartbeats += 1;
@@ -86,10 +96,13 @@ fn add_newest(payloads: &mut Vec<Payload>, heartbeats: Vec<Heartbeat>) {
     payloads.extend(heartbeats.into_iter().skip(surplus).map(Payload::Heartbeat));
 }
 
-fn decode<T: Decode>(value: &Option<Vec<u8>>) -> Result<Option<T>, ReportError> {
+fn decode<T: Decode>(
+    value: &Option<Vec<u8>>,
+    name: &'static str,
+) -> Result<Option<T>, ReportError> {
     value
         .as_ref()
-        .map(|bytes| T::decode(&mut &bytes[..]).map_err(|_| ReportError::Undecodable))
+        .map(|bytes| T::decode(&mut &bytes[..]).map_err(|_| ReportError::Undecodable(name)))
         .transpose()
 }
 
@@ -113,8 +126,15 @@ fn unreported(member: &MemberView, known: Option<WorkerState>) -> Vec<Heartbeat>
 /// Reports for one worker.
 pub(crate) struct Reporter {
     identity: Keypair,
-    genesis: Hash,
     store: Store,
+    witness: Arc<Witness>,
+    renewal: Renewal,
+    /// New evidence on its way. It may take seconds, for which reports do not wait.
+    making: Option<JoinHandle<Result<Evidence, AttestError>>>,
+    /// New evidence, or why there is none.
+    made: Option<Result<Evidence, AttestError>>,
+    /// Told how the worker stands with the chain.
+    standing: watch::Sender<Standing>,
     sent: Option<Sent>,
     /// The last block of which the chain has this worker's word, and in which membership.
     known: Option<(BlockNumber, BlockNumber)>,
@@ -124,11 +144,20 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
-    pub(crate) fn new(identity: Keypair, genesis: Hash, store: Store) -> Self {
+    pub(crate) fn new(
+        identity: Keypair,
+        store: Store,
+        witness: Arc<Witness>,
+        standing: watch::Sender<Standing>,
+    ) -> Self {
         Self {
             identity,
-            genesis,
             store,
+            renewal: Renewal::new(&witness.worker),
+            witness,
+            making: None,
+            made: None,
+            standing,
             sent: None,
             known: None,
             submitted: BTreeSet::new(),
@@ -156,22 +185,23 @@ impl Reporter {
     }
 
     async fn report(&mut self, chain: &Chain, view: &View) -> Result<(), ReportError> {
-        let outbox = records::outbox(&view.snapshot)?;
+        let mut outbox = records::outbox(&view.snapshot)?;
         let member = view.member.as_ref().filter(|_| view.is_current());
         let newest = member
             .and_then(|member| Some((member.joined, member.recent.last().map(|last| last.0)?)));
-        if outbox.is_empty() && self.sent.is_none() && (newest.is_none() || newest == self.known) {
+        let told = newest.is_none() || newest == self.known;
+        let now_ms = latest(view.now_ms);
+        let idle = self.sent.is_none() && self.made.is_none();
+        let look = self.renewal.wants_to_look(view.head.number, now_ms);
+        if outbox.is_empty() && told && idle && !look {
             return Ok(());
         }
-        let worker = WorkerId(self.identity.public());
-        let keys = [next_report_key(&worker), worker_state_key(&worker)];
-        let values = self.read(chain, view, &keys).await?;
-        let [next, state] = values.as_slice() else {
-            return Err(ReportError::Undecodable);
-        };
-        let next = decode::<u64>(next)?.unwrap_or_default();
-        let state = decode(state)?;
-        let heartbeats = member
+        let (next, state) = self.look(chain, view).await?;
+        if !self.renewal.registered() {
+            // The chain takes no report of a stranger.
+            return Ok(());
+        }
+        let mut heartbeats = member
             .map(|member| unreported(member, state))
             .unwrap_or_default();
         if heartbeats.is_empty() {
@@ -180,7 +210,7 @@ impl Reporter {
         if let Some(sent) = self.sent.take() {
             let sequence = sent.signed.report.sequence;
             if sequence < next {
-                self.arrived(sent)?;
+                self.arrived(sent, now_ms)?;
                 // The view still holds the entries that have just been removed.
                 return Ok(());
             }
@@ -198,14 +228,22 @@ impl Reporter {
             }
             // The chain is behind what it was: a number that it has not reached is worth nothing.
         }
-        let (entries, mut payloads): (Vec<_>, Vec<_>) = first_that_fit(outbox).into_iter().unzip();
+        let evidence = self.new_evidence(now_ms);
+        if !self.renewal.in_service() {
+            outbox.clear();
+            heartbeats.clear();
+        }
+        let renewal = evidence.is_some().then(|| self.renewal.since_ms());
+        let (entries, rest): (Vec<_>, Vec<_>) = first_that_fit(outbox).into_iter().unzip();
+        let mut payloads: Vec<_> = evidence.into_iter().map(Payload::Evidence).collect();
+        payloads.extend(rest);
         add_newest(&mut payloads, heartbeats);
         if payloads.is_empty() {
             return Ok(());
         }
         let report = Report {
-            genesis: self.genesis,
-            worker,
+            genesis: self.witness.genesis,
+            worker: self.witness.worker,
             sequence: next,
             payloads,
         };
@@ -217,17 +255,93 @@ impl Reporter {
         self.sent = Some(Sent {
             signed,
             entries,
+            renewal,
             at: view.head.number,
         });
         Ok(())
     }
 
-    fn arrived(&mut self, sent: Sent) -> Result<(), ReportError> {
+    /// Asks the chain, with a proof, how the worker stands, for the number of its next report, and for
+    /// the last state that it has got from the worker.
+    async fn look(
+        &mut self,
+        chain: &Chain,
+        view: &View,
+    ) -> Result<(u64, Option<WorkerState>), ReportError> {
+        let worker = self.witness.worker;
+        let keys = [
+            next_report_key(&worker),
+            worker_key(&worker),
+            in_service_key(&worker),
+            worker_state_key(&worker),
+        ];
+        let values = self.read(chain, view, &keys).await?;
+        let [next, known, service, state] = values.as_slice() else {
+            return Err(ReportError::Undecodable("what was asked for"));
+        };
+        let next = decode(next, "the number of the next report")?.unwrap_or_default();
+        let service = decode::<ServiceTime>(service, "the worker's time of service")?;
+        let state = decode(state, "the worker's last state")?;
+        self.renewal.saw(view.head.number, known.is_some(), service);
+        self.tell();
+        Ok((next, state))
+    }
+
+    /// Tells others how the worker stands, if that has changed.
+    fn tell(&self) {
+        let standing = self.renewal.standing();
+        self.standing.send_if_modified(|told| {
+            let changed = *told != standing;
+            *told = standing;
+            changed
+        });
+    }
+
+    /// New evidence, encoded, if it is ready. Has it made when it is time.
+    fn new_evidence(&mut self, now_ms: u64) -> Option<Vec<u8>> {
+        match self.made.take() {
+            Some(Ok(evidence)) => return Some(evidence.encode()),
+            Some(Err(error)) => {
+                self.renewal.failed(now_ms, error.to_string());
+                self.tell();
+            }
+            None if self.making.is_none() && self.renewal.is_due(now_ms) => {
+                let witness = self.witness.clone();
+                self.making = Some(tokio::spawn(async move { witness.evidence().await }));
+            }
+            None => {}
+        }
+        None
+    }
+
+    /// Ends when evidence that is being made is there, or cannot be had: then there is something to
+    /// report. Never ends if none is being made.
+    pub(crate) async fn evidence_is_made(&mut self) {
+        let Some(making) = &mut self.making else {
+            return std::future::pending().await;
+        };
+        let made = making.await.unwrap_or(Err(AttestError::Failed));
+        self.making = None;
+        self.made = Some(made);
+    }
+
+    fn arrived(&mut self, sent: Sent, now_ms: u64) -> Result<(), ReportError> {
         let mut writes = self.store.batch();
         for counter in sent.entries {
             records::delete_outbox(&mut writes, counter);
         }
-        Ok(writes.commit()?)
+        writes.commit()?;
+        if let Some(before) = sent.renewal {
+            match self.renewal.since_ms() {
+                since if since.is_some() && since != before => self.renewal.succeeded(now_ms),
+                _ => {
+                    let reason = "the chain has refused it: its event PayloadRefused says why";
+                    self.renewal.failed(now_ms, reason.into());
+                }
+            }
+            self.tell();
+        }
+        Ok(())
     }
 
     /// Hands the cluster's statements about new contracts to the chain. All workers of the cluster
@@ -314,7 +428,7 @@ mod tests {
             };
             100
         ];
-        assert_eq!(chosen(keys), MAX_REPORT_PAYLOADS as usize);
+        assert_eq!(chosen(keys), MAX_REPORT_PAYLOADS as usize - 1);
         assert_eq!(chosen(Vec::new()), 0);
     }
 

@@ -1,21 +1,21 @@
 //! The worker's answers to its clients.
 
 use crate::{
-    identity::Attester,
+    attest::Witness,
     logs::{Logs, prefixed},
     node::{MemberView, View},
     records,
+    renewal::Standing,
     server::{Service, ServiceError},
     snapshot::Shelf,
     surroundings::Here,
 };
 use codec::{Decode, DecodeAll, Encode};
-use phat_attestation::{Claims, Evidence};
 use phat_cluster::{Ask, QueryError, Settings, settings, weight};
 use phat_crypto::{Keypair, SharedKey, certificate, contexts, envelope, rand_core::OsRng};
 use phat_engine::{ExecutionFault, Overlay, State, schema};
 use phat_primitives::{
-    AccountId, ClusterId, ContractId, Hash, WorkerId, blake2_256,
+    AccountId, ClusterId, ContractId, Hash, blake2_256,
     command::EncryptedData,
     query::{
         AnswerStatement, InkQuery, InkQueryData, InkQueryError, InkQueryOk, InkResponse, QueryHead,
@@ -47,10 +47,9 @@ const BUSY_RETRY: Duration = Duration::from_secs(1);
 /// What the clients of one worker talk to.
 pub(crate) struct WorkerService {
     pub(crate) identity: Keypair,
-    pub(crate) operator: AccountId,
-    pub(crate) measurement: [u8; 32],
-    pub(crate) attester: Arc<dyn Attester>,
-    pub(crate) genesis: Hash,
+    pub(crate) witness: Arc<Witness>,
+    /// How the worker stands with the chain.
+    pub(crate) standing: watch::Receiver<Standing>,
     pub(crate) views: watch::Receiver<View>,
     pub(crate) here: Here,
     pub(crate) logs: Arc<Logs>,
@@ -118,19 +117,6 @@ fn internal(error: impl std::error::Error + Send + Sync + 'static) -> ServiceErr
 }
 
 impl WorkerService {
-    /// Evidence of what the worker runs on, fresh as of the last block followed.
-    pub(crate) fn evidence(&self) -> Evidence {
-        let head = self.views.borrow().head;
-        self.attester.attest(Claims {
-            worker: WorkerId(self.identity.public()),
-            operator: Some(self.operator),
-            measurement: self.measurement,
-            genesis: self.genesis,
-            block: head.number,
-            block_hash: head.hash,
-        })
-    }
-
     fn view(&self) -> View {
         self.views.borrow().clone()
     }
@@ -355,6 +341,7 @@ impl Service for WorkerService {
 
     fn info(&self) -> PhactoryInfo {
         let view = self.view();
+        let standing = self.standing.borrow().clone();
         let public = hex::encode(self.identity.public());
         let state_root = view
             .member
@@ -378,7 +365,7 @@ impl Service for WorkerService {
         PhactoryInfo {
             initialized: true,
             registered: view.member.is_some(),
-            genesis_block_hash: Some(hex::encode(self.genesis.0)),
+            genesis_block_hash: Some(hex::encode(self.witness.genesis.0)),
             public_key: Some(public.clone()),
             ecdh_public_key: Some(public.clone()),
             headernum: view.head.number.saturating_add(1),
@@ -386,6 +373,9 @@ impl Service for WorkerService {
             blocknum: view.next_block(),
             state_root: state_root.unwrap_or_default(),
             dev_mode: false,
+            score: self.witness.engines.known_performance().unwrap_or_default(),
+            evidence_expires_ms: standing.expires_ms.unwrap_or_default(),
+            evidence_warning: standing.warning.unwrap_or_default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             current_block_time: view.now_ms,
             max_supported_pink_runtime_version: "1.2".to_owned(),
@@ -403,25 +393,25 @@ impl Service for WorkerService {
         }
     }
 
-    fn runtime_info(
+    async fn runtime_info(
         &self,
         request: GetRuntimeInfoRequest,
     ) -> Result<InitRuntimeResponse, ServiceError> {
         let view = self.view();
         if request
             .encoded_operator
-            .is_some_and(|operator| operator != self.operator.encode())
+            .is_some_and(|operator| operator != self.witness.operator.encode())
         {
             return Err(refused(
                 "other-operator",
                 "the worker is run by another operator",
             ));
         }
-        let worker = WorkerId(self.identity.public());
-        let evidence = self.evidence();
+        let worker = self.witness.worker;
+        let evidence = self.witness.recent_evidence().await.map_err(internal)?;
         Ok(InitRuntimeResponse {
             encoded_runtime_info: Vec::new(),
-            encoded_genesis_block_hash: self.genesis.encode(),
+            encoded_genesis_block_hash: self.witness.genesis.encode(),
             encoded_public_key: worker.encode(),
             encoded_ecdh_public_key: worker.encode(),
             attestation: Some(Attestation {

@@ -1,13 +1,16 @@
 //! One worker, running: its parts put together and kept going.
 
 use crate::{
+    attest::{AttestError, Witness},
     cache::Cache,
     chain::{BLOCKS_PER_REQUEST, Chain, ChainError},
     egress::{Egress, EgressConfig, EgressError},
-    identity::{self, Attester, IdentityError},
+    identity::{self, IdentityError},
     logs::Logs,
     node::{Effects, Engines, Node, NodeError, View},
+    platform::Platform,
     records,
+    renewal::Standing,
     reporter::Reporter,
     server::{self, ServerLimits},
     service::{Answered, WorkerService},
@@ -15,9 +18,8 @@ use crate::{
     surroundings::Here,
 };
 use phat_attestation::Evidence;
-use phat_crypto::Keypair;
 use phat_follower::{Follower, Genesis, GenesisError};
-use phat_primitives::{AccountId, Hash, WorkerId};
+use phat_primitives::{AccountId, WorkerId};
 use phat_store::{OpenError, Owner, Store};
 use std::{
     fs, io,
@@ -47,8 +49,8 @@ pub struct Config {
     pub operator: AccountId,
     /// Measurement of the program, where nothing measures it.
     pub measurement: [u8; 32],
-    /// Makes its evidence.
-    pub attester: Arc<dyn Attester>,
+    /// Makes its evidence, and seals its key.
+    pub platform: Platform,
     /// What contracts may fetch.
     pub egress: EgressConfig,
     /// Bounds on what clients may ask.
@@ -89,7 +91,7 @@ pub enum StartError {
 /// A running worker. It stops when this is dropped, or by [`Worker::stop`].
 pub struct Worker {
     id: WorkerId,
-    service: Arc<WorkerService>,
+    witness: Arc<Witness>,
     views: watch::Receiver<View>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -108,7 +110,7 @@ impl Worker {
             genesis,
             operator,
             measurement,
-            attester,
+            platform,
             egress,
             limits,
             snapshots,
@@ -117,7 +119,7 @@ impl Worker {
             path: directory.clone(),
             source,
         })?;
-        let identity = identity::load_or_create(&directory)?;
+        let identity = identity::load_or_create(&directory, &platform.sealer)?;
         let genesis_hash = genesis.hash;
         let owner = Owner {
             version: records::VERSION,
@@ -130,7 +132,7 @@ impl Worker {
             identity.clone(),
             genesis_hash,
             store.clone(),
-            engines,
+            engines.clone(),
             follower,
         )?;
         let views = node.views();
@@ -145,12 +147,21 @@ impl Worker {
         };
         let (stop, stopped) = watch::channel(false);
         let shelf = Shelf::new(directory.join(snapshot::PATH));
-        let service = Arc::new(WorkerService {
-            identity: identity.clone(),
+        let witness = Arc::new(Witness {
+            worker: id,
             operator,
             measurement,
-            attester,
             genesis: genesis_hash,
+            attester: platform.attester,
+            engines: engines.clone(),
+            views: views.clone(),
+            kept: Default::default(),
+        });
+        let (standing, stands) = watch::channel(Standing::default());
+        let service = Arc::new(WorkerService {
+            identity: identity.clone(),
+            witness: witness.clone(),
+            standing: stands,
             views: views.clone(),
             here: here.clone(),
             logs,
@@ -171,11 +182,21 @@ impl Worker {
         // must not wait for that.
         let runtime = tokio::runtime::Handle::current();
         let following = tokio::task::spawn_blocking(move || runtime.block_on(following));
-        let reporting = report(chain, identity, genesis_hash, store, views.clone(), stopped);
-        let tasks = vec![tokio::spawn(serving), following, tokio::spawn(reporting)];
+        let reporter = Reporter::new(identity, store, witness.clone(), standing);
+        let reporting = report(chain, reporter, views.clone(), stopped);
+        // Evidence needs the score: it is there when somebody asks for evidence.
+        let measuring = tokio::spawn(async move {
+            engines.performance().await;
+        });
+        let tasks = vec![
+            tokio::spawn(serving),
+            following,
+            tokio::spawn(reporting),
+            measuring,
+        ];
         Ok(Self {
             id,
-            service,
+            witness,
             views,
             stop,
             tasks,
@@ -188,8 +209,8 @@ impl Worker {
     }
 
     /// Fresh evidence, with which its operator registers it.
-    pub fn evidence(&self) -> Evidence {
-        self.service.evidence()
+    pub async fn evidence(&self) -> Result<Evidence, AttestError> {
+        self.witness.evidence().await
     }
 
     /// What the worker serves, after each block.
@@ -344,17 +365,17 @@ async fn follow_connected(
 /// Reports to the chain for as long as the worker runs.
 async fn report(
     url: String,
-    identity: Keypair,
-    genesis: Hash,
-    store: Store,
+    mut reporter: Reporter,
     mut views: watch::Receiver<View>,
     stopped: watch::Receiver<bool>,
 ) {
-    let mut reporter = Reporter::new(identity, genesis, store);
     let mut connection = None;
+    // What is there at the start may be worth a report, before there is a new block.
+    views.mark_changed();
     loop {
         tokio::select! {
             changed = views.changed() => if changed.is_err() { return },
+            () = reporter.evidence_is_made() => {}
             () = until(stopped.clone()) => return,
         }
         let view = views.borrow_and_update().clone();

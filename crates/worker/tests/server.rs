@@ -51,7 +51,10 @@ impl Service for Script {
         }
     }
 
-    fn runtime_info(&self, _: GetRuntimeInfoRequest) -> Result<InitRuntimeResponse, ServiceError> {
+    async fn runtime_info(
+        &self,
+        _: GetRuntimeInfoRequest,
+    ) -> Result<InitRuntimeResponse, ServiceError> {
         Err(ServiceError::Unavailable {
             message: "the worker is not registered yet; wait for its first block".into(),
             retry_after: Duration::from_millis(2_001),

@@ -12,7 +12,8 @@ impl<T: Config> Pallet<T> {
     ///    contracts, and its account holds at least the existential deposit, so that it cannot be
     ///    reaped with somebody's money in it.
     /// 2. A worker is in at most one cluster: [`ClusterWorkers`] names each worker once over all
-    ///    clusters, and [`WorkerCluster`] says the same from the other side. All are registered.
+    ///    clusters, and [`WorkerCluster`] says the same from the other side. All are in service. A
+    ///    worker that comes back to a cluster ([`Lapsed`]) is registered, in none, and out of service.
     /// 3. Only workers of a cluster have a state, and it is one of that cluster; only they have been
     ///    sent its keys, of no later transport epoch than the one in force.
     /// 4. A contract belongs to a cluster that exists. Exactly the contracts in [`ClusterContracts`]
@@ -66,8 +67,8 @@ impl<T: Config> Pallet<T> {
                     "a listed worker is elsewhere"
                 );
                 ensure!(
-                    pallet_phat_registry::Workers::<T>::contains_key(worker),
-                    "a listed worker is not registered"
+                    pallet_phat_registry::Pallet::<T>::is_in_service(worker),
+                    "a listed worker is out of service"
                 );
             }
             listed = listed.saturating_add(workers.len());
@@ -88,6 +89,15 @@ impl<T: Config> Pallet<T> {
             ensure!(
                 clusters.contains(&cluster) && epoch <= TransportEpochs::<T>::get(cluster).epoch,
                 "a cluster has a key of the future"
+            );
+        }
+        for (worker, cluster) in Lapsed::<T>::iter() {
+            ensure!(
+                clusters.contains(&cluster)
+                    && pallet_phat_registry::Workers::<T>::contains_key(worker)
+                    && !WorkerCluster::<T>::contains_key(worker)
+                    && !pallet_phat_registry::Pallet::<T>::is_in_service(&worker),
+                "a worker comes back that never went"
             );
         }
         for (worker, state) in WorkerStates::<T>::iter() {

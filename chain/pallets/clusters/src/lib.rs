@@ -136,6 +136,10 @@ pub mod pallet {
     #[pallet::storage]
     pub type DeliveredEpochs<T> = StorageMap<_, Blake2_128Concat, WorkerId, u32>;
 
+    /// The cluster that a worker was in when it went out of service, and comes back to.
+    #[pallet::storage]
+    pub type Lapsed<T> = StorageMap<_, Blake2_128Concat, WorkerId, ClusterId>;
+
     /// Contracts of each cluster that have been instantiated.
     #[pallet::storage]
     pub type ClusterContracts<T> = StorageMap<
@@ -282,6 +286,12 @@ pub mod pallet {
             worker: WorkerId,
             cluster: ClusterId,
         },
+        /// A worker is in service again, but its cluster has no room left for it. The cluster's owner
+        /// may assign it.
+        WorkerNotReassigned {
+            worker: WorkerId,
+            cluster: ClusterId,
+        },
         /// Clusters that are created from now on get this system contract.
         SystemCodeSet { code_hash: CodeHash },
         /// A worker reported the state of its cluster.
@@ -371,6 +381,8 @@ pub mod pallet {
         WorkerHasDiverged,
         /// The worker has not diverged.
         WorkerNotDiverged,
+        /// The worker is out of service: it has to renew its evidence first.
+        WorkerOutOfService,
     }
 
     #[pallet::call]
@@ -541,17 +553,11 @@ pub mod pallet {
         ) -> DispatchResult {
             let owner = Self::ensure_owner(origin, &cluster_id)?;
             Self::assign(&worker, cluster_id, &owner)?;
-            ClusterWorkers::<T>::try_append(cluster_id, worker)
-                .map_err(|_| Error::<T>::TooManyWorkers)?;
-            Self::order(cluster_id, ClusterMessage::WorkerAdded(worker))?;
-            Self::deposit_event(Event::WorkerAddedToCluster {
-                worker,
-                cluster: cluster_id,
-            });
-            Ok(())
+            Self::put_in(worker, cluster_id)
         }
 
-        /// Takes a worker out of a cluster. Sent by the cluster's owner.
+        /// Takes a worker out of a cluster. Sent by the cluster's owner. One that is out of service is
+        /// out of the cluster already, and does not come back to it after this.
         #[pallet::call_index(6)]
         #[pallet::weight(weights::membership(T::DbWeight::get()))]
         pub fn remove_worker_from_cluster(
@@ -560,6 +566,10 @@ pub mod pallet {
             cluster_id: ClusterId,
         ) -> DispatchResult {
             Self::ensure_owner(origin, &cluster_id)?;
+            if Lapsed::<T>::get(worker) == Some(cluster_id) {
+                Lapsed::<T>::remove(worker);
+                return Ok(());
+            }
             Self::take_out(&worker, cluster_id)
         }
 

@@ -3,6 +3,7 @@
 use super::*;
 use alloc::boxed::Box;
 use frame_system::pallet_prelude::OriginFor;
+use pallet_phat_registry::OnService;
 use phat_primitives::message::ClusterGenesis;
 
 impl<T: Config> Pallet<T> {
@@ -94,6 +95,10 @@ impl<T: Config> Pallet<T> {
             !Diverged::<T>::contains_key(worker),
             Error::<T>::WorkerHasDiverged
         );
+        ensure!(
+            pallet_phat_registry::Pallet::<T>::is_in_service(worker),
+            Error::<T>::WorkerOutOfService
+        );
         match WorkerCluster::<T>::get(worker) {
             Some(present) if present == cluster => Err(Error::<T>::DuplicatedWorker.into()),
             Some(_) => Err(Error::<T>::WorkerInUse.into()),
@@ -132,5 +137,43 @@ impl<T: Config> Pallet<T> {
         TransportEpochs::<T>::insert(cluster, next);
         Self::order(cluster, ClusterMessage::TransportRotated(next))?;
         Ok(())
+    }
+
+    /// Lists a worker that has been assigned, and orders that it be given the key.
+    pub(crate) fn put_in(worker: WorkerId, cluster: ClusterId) -> DispatchResult {
+        ClusterWorkers::<T>::try_append(cluster, worker).map_err(|_| Error::<T>::TooManyWorkers)?;
+        Self::order(cluster, ClusterMessage::WorkerAdded(worker))?;
+        Self::deposit_event(Event::WorkerAddedToCluster { worker, cluster });
+        Ok(())
+    }
+}
+
+impl<T: Config> OnService for Pallet<T> {
+    fn lapsed(worker: &WorkerId) -> DispatchResult {
+        let Some(cluster) = WorkerCluster::<T>::get(worker) else {
+            return Ok(());
+        };
+        Lapsed::<T>::insert(worker, cluster);
+        Self::take_out(worker, cluster)
+    }
+
+    fn returned(worker: &WorkerId) -> DispatchResult {
+        let Some(cluster) = Lapsed::<T>::take(worker) else {
+            return Ok(());
+        };
+        let members = ClusterWorkers::<T>::decode_len(cluster).unwrap_or(0);
+        if members >= MAX_CLUSTER_WORKERS as usize {
+            Self::deposit_event(Event::WorkerNotReassigned {
+                worker: *worker,
+                cluster,
+            });
+            return Ok(());
+        }
+        WorkerCluster::<T>::insert(worker, cluster);
+        Self::put_in(*worker, cluster)
+    }
+
+    fn weight() -> Weight {
+        weights::membership(T::DbWeight::get())
     }
 }

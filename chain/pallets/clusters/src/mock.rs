@@ -66,7 +66,9 @@ impl pallet_phat_messages::Config for Test {
     type OnReport = (Registry, Clusters);
 }
 
-impl pallet_phat_registry::Config for Test {}
+impl pallet_phat_registry::Config for Test {
+    type OnService = Clusters;
+}
 
 impl pallet_phat_clusters::Config for Test {
     type Currency = Balances;
@@ -102,8 +104,20 @@ pub(crate) fn register(number: u8) {
         measurement: [0; 32],
         confidence: 128,
         attested_at: 1,
+        evidence_block: 0,
+        performance: 0,
     };
     pallet_phat_registry::Workers::<Test>::insert(worker(number), info);
+    enter_service(number);
+}
+
+/// Puts a registered worker into service.
+pub(crate) fn enter_service(number: u8) {
+    let time = pallet_phat_registry::ServiceTime {
+        since_ms: 0,
+        expires_ms: u64::MAX,
+    };
+    pallet_phat_registry::InService::<Test>::insert(worker(number), time);
 }
 
 /// A chain with funded accounts, the workers 1 to 5 and 10 to 12, and all that a cluster needs.

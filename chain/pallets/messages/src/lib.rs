@@ -24,8 +24,8 @@ use phat_crypto::contexts;
 use phat_primitives::{
     Hash, MessageNumber, WorkerId,
     limits::{
-        MAX_MASTER_GENERATIONS, MAX_MESSAGES_PER_BLOCK, MAX_OUTBOUND_LEN, MAX_PENDING_WITHDRAWALS,
-        MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS, MAX_TRANSPORT_CHAINS,
+        MAX_EVIDENCE_LEN, MAX_MASTER_GENERATIONS, MAX_MESSAGES_PER_BLOCK, MAX_OUTBOUND_LEN,
+        MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS, MAX_TRANSPORT_CHAINS,
     },
     message::{DIGEST_ENGINE, Message, OUTBOUND_KEY, Outbound},
     report::{Payload, SignedReport},
@@ -236,8 +236,15 @@ pub mod pallet {
             let heartbeats = payloads
                 .iter()
                 .filter(|payload| matches!(payload, Payload::Heartbeat(_)));
+            let mut evidence = payloads.iter().filter_map(|payload| match payload {
+                Payload::Evidence(bytes) => Some(bytes.len()),
+                _ => None,
+            });
+            let longest = evidence.next().unwrap_or(0);
             payloads.len() <= MAX_REPORT_PAYLOADS as usize
                 && heartbeats.count() <= MAX_REPORT_HEARTBEATS as usize
+                && longest <= MAX_EVIDENCE_LEN as usize
+                && evidence.next().is_none()
                 && payloads.iter().map(withdrawals).sum::<usize>()
                     <= MAX_PENDING_WITHDRAWALS as usize
                 && payloads.iter().all(keys)
@@ -279,7 +286,7 @@ pub mod pallet {
             let carries_key = report
                 .payloads
                 .iter()
-                .any(|payload| !matches!(payload, Payload::Heartbeat(_)));
+                .any(|payload| !matches!(payload, Payload::Heartbeat(_) | Payload::Evidence(_)));
             let urgent = carries_key && T::Reporters::is_gatekeeper(&report.worker);
             let validity = ValidTransaction {
                 // Hosts that seal on demand do so for transactions of a priority above zero: a
@@ -302,7 +309,8 @@ pub mod refusal {
     pub const OTHER_CHAIN: u8 = 1;
     /// The worker is not registered.
     pub const NOT_REGISTERED: u8 = 2;
-    /// It has too many payloads or heartbeats, or more withdrawals or keys than there can be.
+    /// It has too many payloads or heartbeats, more withdrawals or keys than there can be, or evidence
+    /// twice or of too many bytes.
     pub const TOO_LARGE: u8 = 3;
 }
 

@@ -5,8 +5,8 @@ use codec::Encode;
 use phat_primitives::{
     Hash,
     limits::{
-        MAX_CLUSTER_WORKERS, MAX_CODE_LEN, MAX_MESSAGES_PER_BLOCK, MAX_OUTBOUND_LEN,
-        MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS,
+        MAX_CLUSTER_WORKERS, MAX_CODE_LEN, MAX_EVIDENCE_LEN, MAX_MESSAGES_PER_BLOCK,
+        MAX_OUTBOUND_LEN, MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS,
     },
     message::{ClusterGenesis, ClusterMessage, Message, Prices},
     report::{Heartbeat, Payload, Report, SignedReport, WithdrawalOutcome},
@@ -58,6 +58,10 @@ fn heartbeat(withdrawals: u32) -> Payload {
             })
             .collect(),
     })
+}
+
+fn evidence(length: u32) -> Payload {
+    Payload::Evidence(vec![0; length as usize])
 }
 
 fn master_key() -> Payload {
@@ -297,6 +301,8 @@ fn a_report_beyond_the_limits_is_refused_before_its_signature_is_looked_at() {
             vec![heartbeat(0); MAX_REPORT_HEARTBEATS as usize + 1],
             vec![heartbeat(0), heartbeat(MAX_PENDING_WITHDRAWALS + 1)],
             vec![heartbeat(1), heartbeat(MAX_PENDING_WITHDRAWALS)],
+            vec![evidence(1), evidence(1)],
+            vec![evidence(MAX_EVIDENCE_LEN + 1)],
         ];
         for payloads in limits {
             let mut signed = report(1, 0, payloads);
@@ -307,6 +313,7 @@ fn a_report_beyond_the_limits_is_refused_before_its_signature_is_looked_at() {
         let mut most = vec![master_key(); MAX_REPORT_PAYLOADS as usize];
         most[..MAX_REPORT_HEARTBEATS as usize].fill(heartbeat(0));
         most[5] = heartbeat(MAX_PENDING_WITHDRAWALS);
+        most[6] = evidence(MAX_EVIDENCE_LEN);
         assert_eq!(submit(report(1, 0, most)), Ok(Ok(())));
     });
 }
@@ -356,6 +363,7 @@ fn only_keys_from_a_gatekeeper_are_urgent() {
         };
         assert_eq!(priority(1, vec![heartbeat(0)]), 0);
         assert_eq!(priority(1, vec![]), 0);
+        assert_eq!(priority(1, vec![heartbeat(0), evidence(9)]), 0);
         assert_eq!(priority(1, vec![heartbeat(0), master_key()]), 1);
         assert_eq!(priority(2, vec![heartbeat(0), master_key()]), 0);
     });

@@ -36,9 +36,10 @@ impl<T: Config> Pallet<T> {
         MasterGenerations::<T>::get().checked_sub(1)
     }
 
-    /// Whether this worker is one of the gatekeepers.
+    /// Whether this worker is one of the gatekeepers, and in service.
     pub fn ensure_gatekeeper(worker: &WorkerId) -> DispatchResult {
         ensure!(Self::is_gatekeeper(worker), Error::<T>::NotGatekeeper);
+        ensure!(Self::is_in_service(worker), Error::<T>::OutOfService);
         Ok(())
     }
 
@@ -47,6 +48,7 @@ impl<T: Config> Pallet<T> {
             Workers::<T>::contains_key(worker),
             Error::<T>::WorkerNotFound
         );
+        ensure!(Self::is_in_service(&worker), Error::<T>::OutOfService);
         ensure!(!Self::is_gatekeeper(&worker), Error::<T>::GatekeeperExists);
         let added = Gatekeeper {
             worker,
@@ -62,14 +64,14 @@ impl<T: Config> Pallet<T> {
     }
 
     pub(crate) fn dismiss(worker: WorkerId) -> DispatchResult {
-        Self::ensure_gatekeeper(&worker)?;
+        ensure!(Self::is_gatekeeper(&worker), Error::<T>::NotGatekeeper);
         let mut gatekeepers = Gatekeepers::<T>::get();
         gatekeepers.retain(|known| known.worker != worker);
         // Whoever makes the next key has to hold all that have been made, or they would be lost.
         let made = Self::generations_made();
         let heir = gatekeepers
             .iter()
-            .find(|known| known.generations >= made)
+            .find(|known| known.generations >= made && Self::is_in_service(&known.worker))
             .ok_or(Error::<T>::LastGatekeeper)?
             .worker;
         Gatekeepers::<T>::put(gatekeepers);
@@ -87,7 +89,7 @@ impl<T: Config> Pallet<T> {
         let gatekeepers = Gatekeepers::<T>::get();
         let mut able = gatekeepers
             .iter()
-            .filter(|known| known.generations >= made)
+            .filter(|known| known.generations >= made && Self::is_in_service(&known.worker))
             .map(|known| known.worker);
         match MasterKeyMaker::<T>::get() {
             // Before the first key is made, nobody holds one, and everybody can make it.

@@ -7,6 +7,15 @@
 //! accepted only where the genesis names a development root. The operator of a worker stays the same:
 //! evidence stays good for a while, so if a renewal could change the operator, each of two could take
 //! the worker from the other with evidence made before.
+//!
+//! # In service and out of it
+//!
+//! Evidence is believed until it expires, see [`phat_attestation::Verified::expires_ms`]. Until then the
+//! worker is *in service*. It renews by itself, with a report ([`Payload::Evidence`]), or its operator
+//! registers it again; evidence that names the same block as the last one, or an older one, is a
+//! replay and refused. A worker whose evidence expires, or whose program is revoked, *lapses*: it
+//! stays registered and may report, but other pallets take away what it had ([`OnService`]) until it
+//! has renewed. At most [`MAX_LAPSES_PER_BLOCK`] lapse in a block, so each may stay a few blocks longer.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -14,12 +23,15 @@ extern crate alloc;
 
 use polkadot_sdk::{frame_support, frame_system, sp_runtime};
 
-use frame_support::pallet_prelude::*;
+use frame_support::{pallet_prelude::*, storage::with_storage_layer, traits::UnixTime};
 use pallet_phat_messages::{OnReport, Reporters};
-use phat_attestation::{Evidence, EvidenceError, Policy};
+use phat_attestation::{Evidence, EvidenceError, Policy, Verified};
 use phat_primitives::{
     AccountId as RawAccount, ClusterId, ContractId, Hash, WorkerId,
-    limits::{MAX_EVIDENCE_AGE, MAX_EVIDENCE_LEN, MAX_GATEKEEPERS},
+    limits::{
+        MAX_ADVISORY_LEN, MAX_EVIDENCE_AGE, MAX_EVIDENCE_LEN, MAX_EVIDENCE_LIFE_MS,
+        MAX_GATEKEEPERS, MAX_LAPSES_PER_BLOCK,
+    },
     message::Message,
     report::Payload,
 };
@@ -27,6 +39,7 @@ use sp_runtime::traits::UniqueSaturatedInto;
 
 mod endpoint;
 mod gatekeepers;
+mod service;
 
 pub use endpoint::{Endpoint, VersionedEndpoints};
 pub use gatekeepers::Gatekeeper;
@@ -36,6 +49,14 @@ pub use pallet::*;
 mod mock;
 #[cfg(test)]
 mod tests;
+
+/// The name of one of Intel's advisories.
+pub type Advisory = BoundedVec<u8, ConstU32<MAX_ADVISORY_LEN>>;
+
+fn capitals(mut advisory: Advisory) -> Advisory {
+    advisory.as_mut().make_ascii_uppercase();
+    advisory
+}
 
 /// What the chain knows of a worker.
 #[derive(
@@ -51,6 +72,83 @@ pub struct WorkerInfo<AccountId, BlockNumber> {
     pub confidence: u8,
     /// Block in which its evidence was last accepted.
     pub attested_at: BlockNumber,
+    /// The block that this evidence names. The next one must name a later block.
+    pub evidence_block: BlockNumber,
+    /// Performance score that the program has measured, see
+    /// [`phat_attestation::Claims::performance`].
+    pub performance: u64,
+}
+
+/// Since when and until when a worker is in service, in milliseconds since the Unix epoch. Workers
+/// read it with a storage proof, so that it is part of the wire format.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub struct ServiceTime {
+    /// When its evidence was accepted.
+    pub since_ms: u64,
+    /// When it expires.
+    pub expires_ms: u64,
+}
+
+/// Why a worker went out of service.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+)]
+pub enum LapseCause {
+    /// Its evidence expired.
+    Expired,
+    /// The program that it runs may not run any more.
+    Revoked,
+}
+
+/// What follows when a worker goes out of service or comes back.
+pub trait OnService {
+    /// The worker is out of service. An error keeps it in service until the next block.
+    fn lapsed(worker: &WorkerId) -> DispatchResult;
+
+    /// The worker is in service, and was not before. An error refuses its evidence.
+    fn returned(worker: &WorkerId) -> DispatchResult;
+
+    /// Most that either of them costs.
+    fn weight() -> Weight;
+}
+
+#[impl_trait_for_tuples::impl_for_tuples(5)]
+impl OnService for Tuple {
+    fn lapsed(worker: &WorkerId) -> DispatchResult {
+        for_tuples!( #( Tuple::lapsed(worker)?; )* );
+        Ok(())
+    }
+
+    fn returned(worker: &WorkerId) -> DispatchResult {
+        for_tuples!( #( Tuple::returned(worker)?; )* );
+        Ok(())
+    }
+
+    fn weight() -> Weight {
+        let mut weight = Weight::zero();
+        for_tuples!( #( weight = weight.saturating_add(Tuple::weight()); )* );
+        weight
+    }
 }
 
 #[frame_support::pallet]
@@ -70,12 +168,38 @@ pub mod pallet {
         pallet_phat_messages::Config<AccountId: Into<[u8; 32]> + From<[u8; 32]>>
         + polkadot_sdk::frame_system::Config<RuntimeEvent: From<Event<Self>>>
     {
+        /// What follows when a worker goes out of service or comes back.
+        type OnService: OnService;
     }
 
-    /// Registered workers.
+    /// Registered workers. Workers look with a storage proof whether they are, so name and hasher are
+    /// part of the wire format.
     #[pallet::storage]
     pub type Workers<T: Config> =
         StorageMap<_, Blake2_128Concat, WorkerId, WorkerInfo<T::AccountId, BlockNumberFor<T>>>;
+
+    /// Workers in service. Workers read it with a storage proof, so name and hasher are part of the
+    /// wire format.
+    #[pallet::storage]
+    pub type InService<T> = StorageMap<_, Identity, WorkerId, ServiceTime>;
+
+    /// The workers in service in the order in which their evidence expires: the time comes first, in
+    /// big-endian bytes, and the hasher keeps the order.
+    #[pallet::storage]
+    pub type Expiries<T> = StorageMap<_, Identity, ([u8; 8], WorkerId), ()>;
+
+    /// The workers in service by the program that they run.
+    #[pallet::storage]
+    pub type Running<T> =
+        StorageDoubleMap<_, Blake2_128Concat, [u8; 32], Blake2_128Concat, WorkerId, ()>;
+
+    /// Programs that were revoked and may have workers in service still.
+    #[pallet::storage]
+    pub type Revoking<T> = StorageMap<_, Blake2_128Concat, [u8; 32], ()>;
+
+    /// Advisories of Intel, in capitals: machines that they concern are refused.
+    #[pallet::storage]
+    pub type RefusedAdvisories<T> = StorageMap<_, Blake2_128Concat, Advisory, ()>;
 
     /// Where workers can be reached.
     #[pallet::storage]
@@ -167,8 +291,21 @@ pub mod pallet {
         MasterKeysDelivered { worker: WorkerId },
         /// Programs of this measurement may be registered from now on.
         MeasurementAllowed { measurement: [u8; 32] },
-        /// Programs of this measurement may not be registered any more.
+        /// Programs of this measurement may not be registered any more, and their workers go out of
+        /// service.
         MeasurementRevoked { measurement: [u8; 32] },
+        /// A worker went out of service. It comes back when it renews its evidence.
+        WorkerLapsed { worker: WorkerId, cause: LapseCause },
+        /// A worker renewed its evidence by itself.
+        EvidenceRenewed {
+            worker: WorkerId,
+            confidence: u8,
+            expires_ms: u64,
+        },
+        /// Machines that this advisory concerns are refused from now on.
+        AdvisoryRefused { advisory: Advisory },
+        /// Machines that this advisory concerns are judged by their level again.
+        AdvisoryAccepted { advisory: Advisory },
     }
 
     #[pallet::error]
@@ -213,6 +350,25 @@ pub mod pallet {
         NoMasterKey,
         /// Nobody has asked this worker for this key.
         NotWanted,
+        /// The quote or its collateral does not hold: the worker's log says why.
+        EvidenceQuote,
+        /// The quote is of another TEE than the evidence says.
+        EvidenceWrongTee,
+        /// The quote was not made for these claims.
+        EvidenceNotBound,
+        /// The hardware has measured another program than the one that is claimed.
+        EvidenceOtherProgram,
+        /// The collateral of the evidence has expired: fetch it again and make new evidence.
+        CollateralExpired,
+        /// The machine's firmware or configuration is not good enough: install the updates of its
+        /// maker.
+        LevelRefused,
+        /// The evidence is not newer than the last one of this worker: make it anew.
+        EvidenceReplayed,
+        /// The bytes are no evidence.
+        EvidenceMalformed,
+        /// The worker is out of service: it has to renew its evidence first.
+        OutOfService,
     }
 
     impl<T> From<EvidenceError> for Error<T> {
@@ -225,12 +381,27 @@ pub mod pallet {
                 EvidenceError::UnknownBlock => Self::EvidenceBlockUnknown,
                 EvidenceError::TooOld => Self::EvidenceTooOld,
                 EvidenceError::UnknownMeasurement => Self::MeasurementNotAllowed,
+                EvidenceError::Quote => Self::EvidenceQuote,
+                EvidenceError::WrongTee => Self::EvidenceWrongTee,
+                EvidenceError::NotBound => Self::EvidenceNotBound,
+                EvidenceError::MeasurementMismatch => Self::EvidenceOtherProgram,
+                EvidenceError::CollateralExpired => Self::CollateralExpired,
+                EvidenceError::LevelRefused => Self::LevelRefused,
             }
         }
     }
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        /// Takes workers out of service whose time is over or whose program was revoked. The time is
+        /// that of the last block: the present one has none yet.
+        fn on_initialize(_: BlockNumberFor<T>) -> Weight {
+            let limit = MAX_LAPSES_PER_BLOCK as usize;
+            let expired = Self::lapse_expired(limit);
+            let revoked = Self::lapse_revoked(limit.saturating_sub(expired));
+            weights::lapses::<T>(expired.saturating_add(revoked))
+        }
+
         fn integrity_test() {
             assert!(
                 T::BlockHashCount::get() > BlockNumberFor::<T>::from(MAX_EVIDENCE_AGE),
@@ -243,7 +414,7 @@ pub mod pallet {
     impl<T: Config> Pallet<T> {
         /// Registers a worker, or renews its evidence. Sent by the operator that the evidence names.
         #[pallet::call_index(0)]
-        #[pallet::weight(weights::register(evidence.encoded_size(), T::DbWeight::get()))]
+        #[pallet::weight(weights::register::<T>(evidence))]
         pub fn register_worker(
             origin: OriginFor<T>,
             evidence: alloc::boxed::Box<Evidence>,
@@ -254,39 +425,11 @@ pub mod pallet {
                 evidence.encoded_size() <= MAX_EVIDENCE_LEN as usize,
                 Error::<T>::EvidenceTooLarge
             );
-            let now = frame_system::Pallet::<T>::block_number();
-            let policy = Policy {
-                genesis: frame_system::Pallet::<T>::block_hash(BlockNumberFor::<T>::zero()),
-                accepted_root: DevelopmentRoot::<T>::get(),
-                current_block: now.unique_saturated_into(),
-                max_age: MAX_EVIDENCE_AGE,
-                block_hash: |number: u32| {
-                    let hash =
-                        frame_system::Pallet::<T>::block_hash(BlockNumberFor::<T>::from(number));
-                    (hash != Hash::zero()).then_some(hash)
-                },
-                measurement_allowed: |measurement: &[u8; 32]| {
-                    Measurements::<T>::contains_key(measurement)
-                },
-            };
-            let verified =
-                phat_attestation::verify(&evidence, &policy).map_err(Error::<T>::from)?;
-            let sender = RawAccount(operator.clone().into());
-            ensure!(verified.operator == Some(sender), Error::<T>::NotOperator);
-            let worker = verified.worker;
-            let confidence = verified.confidence;
+            let worker = evidence.claims().worker;
             if let Some(known) = Workers::<T>::get(worker) {
                 ensure!(known.operator == operator, Error::<T>::NotOperator);
             }
-            Workers::<T>::insert(
-                worker,
-                WorkerInfo {
-                    operator: operator.clone(),
-                    measurement: verified.measurement,
-                    confidence,
-                    attested_at: now,
-                },
-            );
+            let Verified { confidence, .. } = Self::accept(&evidence, &operator)?;
             Endpoints::<T>::insert(worker, endpoints);
             Self::deposit_event(Event::WorkerRegistered {
                 worker,
@@ -323,21 +466,47 @@ pub mod pallet {
 
         /// Allows programs of this measurement to be registered. Root only.
         #[pallet::call_index(3)]
-        #[pallet::weight(T::DbWeight::get().writes(1))]
+        #[pallet::weight(T::DbWeight::get().writes(2))]
         pub fn allow_measurement(origin: OriginFor<T>, measurement: [u8; 32]) -> DispatchResult {
             ensure_root(origin)?;
             Measurements::<T>::insert(measurement, ());
+            Revoking::<T>::remove(measurement);
             Self::deposit_event(Event::MeasurementAllowed { measurement });
             Ok(())
         }
 
-        /// Refuses programs of this measurement from now on. Root only.
+        /// Refuses programs of this measurement from now on, and takes the workers that run them out
+        /// of service, in the next block or, if they are many, the next blocks. Root only.
         #[pallet::call_index(4)]
-        #[pallet::weight(T::DbWeight::get().writes(1))]
+        #[pallet::weight(T::DbWeight::get().writes(2))]
         pub fn revoke_measurement(origin: OriginFor<T>, measurement: [u8; 32]) -> DispatchResult {
             ensure_root(origin)?;
             Measurements::<T>::remove(measurement);
+            Revoking::<T>::insert(measurement, ());
             Self::deposit_event(Event::MeasurementRevoked { measurement });
+            Ok(())
+        }
+
+        /// Refuses machines that this advisory of Intel concerns, such as `INTEL-SA-00615`, whatever
+        /// their level. Workers that are in service stay until they have to renew. Root only.
+        #[pallet::call_index(10)]
+        #[pallet::weight(T::DbWeight::get().writes(1))]
+        pub fn refuse_advisory(origin: OriginFor<T>, advisory: Advisory) -> DispatchResult {
+            ensure_root(origin)?;
+            let advisory = capitals(advisory);
+            RefusedAdvisories::<T>::insert(&advisory, ());
+            Self::deposit_event(Event::AdvisoryRefused { advisory });
+            Ok(())
+        }
+
+        /// Lets machines that this advisory concerns be judged by their level again. Root only.
+        #[pallet::call_index(11)]
+        #[pallet::weight(T::DbWeight::get().writes(1))]
+        pub fn accept_advisory(origin: OriginFor<T>, advisory: Advisory) -> DispatchResult {
+            ensure_root(origin)?;
+            let advisory = capitals(advisory);
+            RefusedAdvisories::<T>::remove(&advisory);
+            Self::deposit_event(Event::AdvisoryAccepted { advisory });
             Ok(())
         }
 
@@ -363,6 +532,11 @@ pub mod pallet {
     }
 
     impl<T: Config> Pallet<T> {
+        /// Whether the chain believes the evidence of this worker at present.
+        pub fn is_in_service(worker: &WorkerId) -> bool {
+            InService::<T>::contains_key(worker)
+        }
+
         /// Remembers the public key of a cluster. The first word counts: a key is for life.
         pub fn set_cluster_key(cluster: ClusterId, public: [u8; 32]) -> DispatchResult {
             match ClusterKeys::<T>::get(cluster) {
@@ -380,6 +554,7 @@ pub mod pallet {
                     Self::on_master_key(worker, *generation, *public)
                 }
                 Payload::MasterKeys(keys) => Self::on_master_keys(worker, keys.clone()),
+                Payload::Evidence(bytes) => Self::renew(worker, bytes),
                 _ => Ok(()),
             }
         }
@@ -387,8 +562,9 @@ pub mod pallet {
         fn weight(payload: &Payload) -> Weight {
             match payload {
                 Payload::MasterKey { .. } | Payload::MasterKeys(_) => {
-                    T::DbWeight::get().reads_writes(8, 8)
+                    T::DbWeight::get().reads_writes(10, 8)
                 }
+                Payload::Evidence(bytes) => weights::renew::<T>(bytes),
                 _ => Weight::zero(),
             }
         }
@@ -410,16 +586,46 @@ pub mod pallet {
 /// Weights: upper bounds from counting what is read and written.
 mod weights {
     use super::*;
-    use frame_support::weights::RuntimeDbWeight;
 
-    /// Verifying evidence: a signature for software evidence, and room for the certificate chains of
-    /// hardware quotes, in picoseconds.
-    const VERIFY: u64 = 5_000_000_000;
+    /// Checking the signature of software evidence, in picoseconds.
+    const SIGNATURE: u64 = 60_000_000;
+    /// Checking a quote with its collateral, in picoseconds. Those of real machines take 4.4 ms (SGX)
+    /// and 5.1 ms (TDX), natively, on one core; the rest is for chains of certificates made to take
+    /// long, on which the verifier sets bounds.
+    const QUOTE: u64 = 50_000_000_000;
     /// Hashing and decoding one byte, in picoseconds.
     const PER_BYTE: u64 = 3_000;
 
-    pub(crate) fn register(evidence_len: usize, db: RuntimeDbWeight) -> Weight {
-        let bytes = (evidence_len as u64).saturating_mul(PER_BYTE);
-        Weight::from_parts(VERIFY.saturating_add(bytes), 0).saturating_add(db.reads_writes(5, 2))
+    /// Evidence of the kind that the first byte names, as it is encoded.
+    fn verify(kind: u8, len: usize) -> Weight {
+        let check = if kind == 0 { SIGNATURE } else { QUOTE };
+        let bytes = (len as u64).saturating_mul(PER_BYTE);
+        Weight::from_parts(check.saturating_add(bytes), 0)
+    }
+
+    /// The worker, its service, the program, the root, the time, two block hashes and some advisories
+    /// are read; worker, service, endpoints and two indices are written, the indices twice.
+    fn accept<T: Config>() -> Weight {
+        T::DbWeight::get()
+            .reads_writes(16, 7)
+            .saturating_add(T::OnService::weight())
+    }
+
+    pub(crate) fn register<T: Config>(evidence: &Evidence) -> Weight {
+        let kind = u8::from(!matches!(evidence, Evidence::Software(_)));
+        verify(kind, evidence.encoded_size()).saturating_add(accept::<T>())
+    }
+
+    pub(crate) fn renew<T: Config>(bytes: &[u8]) -> Weight {
+        let kind = bytes.first().copied().unwrap_or_default();
+        verify(kind, bytes.len()).saturating_add(accept::<T>())
+    }
+
+    /// So many workers that go out of service, and looking for one more of either cause.
+    pub(crate) fn lapses<T: Config>(count: usize) -> Weight {
+        let db = T::DbWeight::get();
+        let each = db.reads_writes(4, 4).saturating_add(T::OnService::weight());
+        each.saturating_mul(count as u64)
+            .saturating_add(db.reads_writes(4, 1))
     }
 }

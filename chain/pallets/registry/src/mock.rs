@@ -7,12 +7,20 @@
 )]
 
 use crate as pallet_phat_registry;
-use core::time::Duration;
-use phat_attestation::{Claims, Evidence, software};
+use core::{cell::Cell, time::Duration};
+use phat_attestation::{
+    Claims, Evidence, TcbLevel,
+    software::{self, SoftwareCollateral},
+};
 use phat_crypto::{Keypair, rand_core::OsRng};
 use phat_primitives::{AccountId as RawAccount, Hash, WorkerId};
 use polkadot_sdk::{
-    frame_support::{derive_impl, traits::UnixTime},
+    frame_support::{
+        derive_impl,
+        dispatch::DispatchResult,
+        traits::{Hooks, UnixTime},
+        weights::Weight,
+    },
     sp_io::TestExternalities,
     sp_runtime::{AccountId32, BuildStorage, traits::IdentityLookup},
     *,
@@ -44,15 +52,79 @@ impl pallet_phat_messages::Config for Test {
     type OnReport = Registry;
 }
 
-impl pallet_phat_registry::Config for Test {}
+impl pallet_phat_registry::Config for Test {
+    type OnService = Witness;
+}
 
-/// Stands still.
+/// The time at which tests begin, and for how long the evidence is good that they make.
+pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
+pub(crate) const LIFE_MS: u64 = 60_000;
+
+thread_local! {
+    static TIME: Cell<u64> = const { Cell::new(NOW_MS) };
+    static REFUSES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Goes when a test lets it.
 pub struct Clock;
 
 impl UnixTime for Clock {
     fn now() -> Duration {
-        Duration::from_secs(1)
+        Duration::from_millis(TIME.get())
     }
+}
+
+/// Other pallets: events of the system tell what they were told.
+pub struct Witness;
+
+impl Witness {
+    /// Lets other pallets refuse whatever they are told.
+    pub(crate) fn refuse(refuses: bool) {
+        REFUSES.set(refuses);
+    }
+
+    fn note(worker: &WorkerId, word: &str) -> DispatchResult {
+        if REFUSES.get() {
+            return Err(sp_runtime::DispatchError::Unavailable);
+        }
+        let key = [word.as_bytes(), &worker.0].concat();
+        let count: u32 = frame_support::storage::unhashed::get_or_default(&key);
+        frame_support::storage::unhashed::put(&key, &(count + 1));
+        Ok(())
+    }
+
+    /// How often others were told that a worker has lapsed, and that it is there.
+    pub(crate) fn told(worker: &WorkerId) -> (u32, u32) {
+        let count = |word: &str| {
+            let key = [word.as_bytes(), &worker.0].concat();
+            frame_support::storage::unhashed::get_or_default(&key)
+        };
+        (count("lapsed"), count("returned"))
+    }
+}
+
+impl crate::OnService for Witness {
+    fn lapsed(worker: &WorkerId) -> DispatchResult {
+        Self::note(worker, "lapsed")
+    }
+
+    fn returned(worker: &WorkerId) -> DispatchResult {
+        Self::note(worker, "returned")
+    }
+
+    fn weight() -> Weight {
+        Weight::from_parts(7, 0)
+    }
+}
+
+/// A block that comes `after_ms` after the last one. Its beginning sees the time of the last one.
+pub(crate) fn next_block(after_ms: u64) -> Weight {
+    let number = System::block_number();
+    frame_system::BlockHash::<Test>::insert(number, hash(number));
+    System::set_block_number(number + 1);
+    let weight = Registry::on_initialize(number + 1);
+    TIME.set(TIME.get() + after_ms);
+    weight
 }
 
 /// The only program that may be registered in the beginning.
@@ -86,11 +158,34 @@ pub(crate) fn claims() -> Claims {
         genesis: hash(0),
         block: NOW - 1,
         block_hash: hash(NOW - 1),
+        performance: 5,
     }
 }
 
+/// The same for another worker, after the last block.
+pub(crate) fn claims_of(worker: u8) -> Claims {
+    let block = System::block_number() - 1;
+    Claims {
+        worker: id(worker),
+        block,
+        block_hash: hash(block),
+        ..claims()
+    }
+}
+
+/// Evidence with collateral that is good for [`LIFE_MS`].
 pub(crate) fn attest(claims: Claims) -> Box<Evidence> {
-    Box::new(software::attest(&root(), claims, &mut OsRng))
+    attest_with(
+        claims,
+        SoftwareCollateral {
+            level: TcbLevel::UpToDate,
+            expires_ms: TIME.get() + LIFE_MS,
+        },
+    )
+}
+
+pub(crate) fn attest_with(claims: Claims, collateral: SoftwareCollateral) -> Box<Evidence> {
+    Box::new(software::attest(&root(), claims, collateral, &mut OsRng))
 }
 
 /// A chain in block [`NOW`].
@@ -103,6 +198,8 @@ pub(crate) fn chain(development_root: Option<[u8; 32]>) -> TestExternalities {
             ..Default::default()
         },
     };
+    TIME.set(NOW_MS);
+    Witness::refuse(false);
     let mut state = TestExternalities::from(genesis.build_storage().unwrap());
     state.execute_with(|| {
         for block in 0..NOW {

@@ -5,11 +5,11 @@ use super::*;
 use frame_support::dispatch::GetDispatchInfo;
 use frame_support::storage::{TransactionOutcome, unhashed, with_transaction_unchecked};
 use pallet_phat_registry::VersionedEndpoints;
-use phat_attestation::software::{attest, dangerous_development_root};
+use phat_attestation::software::{SoftwareCollateral, attest, dangerous_development_root};
 use phat_crypto::rand_core::OsRng;
 use phat_crypto::{Keypair, contexts};
 use phat_primitives::limits::{
-    MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS,
+    MAX_EVIDENCE_LEN, MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS,
 };
 use phat_primitives::message::{DIGEST_ENGINE, Message, OUTBOUND_KEY, Outbound};
 use phat_primitives::report::{
@@ -109,9 +109,15 @@ fn set_up() {
         genesis: GENESIS,
         block: 0,
         block_hash: GENESIS,
+        performance: 1,
     };
+    let collateral = SoftwareCollateral {
+        level: phat_attestation::TcbLevel::UpToDate,
+        expires_ms: u64::MAX,
+    };
+    let root = dangerous_development_root();
     by_alice(pallet_phat_registry::Call::register_worker {
-        evidence: Box::new(attest(&dangerous_development_root(), claims, &mut OsRng)),
+        evidence: Box::new(attest(&root, claims, collateral, &mut OsRng)),
         endpoints: VersionedEndpoints::new(["http://127.0.0.1:8000"]).expect("a short list"),
     });
     by_root(pallet_phat_registry::Call::add_gatekeeper {
@@ -197,6 +203,14 @@ fn workers_read_where_the_chain_writes() {
         pallet_phat_messages::NextReport::<Runtime>::hashed_key_for(worker_id())
     );
     assert_eq!(
+        storage::worker_key(&worker_id()),
+        pallet_phat_registry::Workers::<Runtime>::hashed_key_for(worker_id())
+    );
+    assert_eq!(
+        storage::in_service_key(&worker_id()),
+        pallet_phat_registry::InService::<Runtime>::hashed_key_for(worker_id())
+    );
+    assert_eq!(
         storage::contract_key_key(&contract()),
         pallet_phat_registry::ContractKeys::<Runtime>::hashed_key_for(contract())
     );
@@ -259,10 +273,15 @@ fn what_nobody_signed_is_refused_by_pool_and_block() {
 #[test]
 fn the_heaviest_report_fits_into_a_block_many_times() {
     development().execute_with(|| {
-        let key = Payload::MasterKey { public: [0; 32] };
+        let key = Payload::MasterKey {
+            generation: 0,
+            public: [0; 32],
+        };
         let mut payloads = vec![key; MAX_REPORT_PAYLOADS as usize];
         payloads[..MAX_REPORT_HEARTBEATS as usize].fill(heartbeat(0));
         payloads[0] = heartbeat(MAX_PENDING_WITHDRAWALS);
+        payloads[MAX_REPORT_HEARTBEATS as usize] =
+            Payload::Evidence(vec![1; MAX_EVIDENCE_LEN as usize]);
         let extrinsic: Vec<u8> = call("WorkerApi_report_extrinsic", report(payloads));
         let extrinsic = UncheckedExtrinsic::decode(&mut &extrinsic[..]).expect("it decodes");
         let info = extrinsic.get_dispatch_info();
@@ -309,5 +328,6 @@ fn state_and_digest_of_every_block_agree_and_messages_have_no_gap() {
             next += expected as u64;
         }
         assert_eq!(PhalaPhatContracts::do_try_state(), Ok(()));
+        assert_eq!(PhalaRegistry::do_try_state(), Ok(()));
     });
 }

@@ -165,9 +165,11 @@ mod tests {
             state_root: root.into(),
             contracts: 0,
             version: String::new(),
+            warning: String::new(),
         };
         Seen {
             id: WorkerId([0; 32]),
+            record: None,
             endpoints: Vec::new(),
             cluster: None,
             diverged: None,

@@ -8,15 +8,21 @@ use crate::{
 };
 use phat_client::{
     ChainClient, WorkerClient,
-    chain::Divergence,
+    chain::{Divergence, Worker},
     primitives::{ClusterId, WorkerId},
 };
 use serde_json::json;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Evidence that is good for less than this should have been renewed already.
+const EXPIRES_SOON: Duration = Duration::from_secs(24 * 3600);
 
 /// What is known of one worker.
 pub(crate) struct Seen {
     /// Its public key.
     pub(crate) id: WorkerId,
+    /// What the chain knows of it.
+    pub(crate) record: Option<Worker>,
     /// Where it says it can be reached.
     pub(crate) endpoints: Vec<String>,
     /// The cluster it is in.
@@ -37,12 +43,17 @@ pub(crate) struct Answer {
     pub(crate) contracts: usize,
     /// Version of its program.
     pub(crate) version: String,
+    /// What is wrong with its evidence; empty if nothing is.
+    pub(crate) warning: String,
 }
 
 /// Shows workers.
 pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
     let chain = context.chain().await?;
     let workers = look(&chain).await?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    // A clock before 1970 cannot tell how much time is left.
+    let now = now.unwrap_or_default();
     let rows = workers.iter().map(|worker| {
         let endpoint = worker
             .endpoints
@@ -50,6 +61,14 @@ pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
             .cloned()
             .unwrap_or_else(|| "none".into());
         let mut row = vec![format!("{}…", &worker.id.to_string()[..18]), endpoint];
+        row.extend(match &worker.record {
+            Some(record) => [
+                record.confidence.to_string(),
+                evidence(record, now),
+                record.performance.to_string(),
+            ],
+            None => ["?", "?", "?"].map(String::from),
+        });
         match (&worker.answer, &worker.diverged) {
             (_, Some(divergence)) => row.extend([
                 "?".into(),
@@ -68,23 +87,68 @@ pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
     let mut text = match workers.is_empty() {
         true => "There are no workers on this chain yet.".to_string(),
         false => table(
-            &["worker", "endpoint", "next block", "contracts", "state"],
+            &[
+                "worker",
+                "endpoint",
+                "confidence",
+                "evidence",
+                "score",
+                "next block",
+                "contracts",
+                "state",
+            ],
             rows,
         ),
     };
     for worker in &workers {
-        if let Err(reason) = &worker.answer {
-            text.push_str(&format!("\n{}", style::dim(reason)));
+        match &worker.answer {
+            Err(reason) => text.push_str(&format!("\n{}", style::dim(reason))),
+            Ok(answer) if !answer.warning.is_empty() => {
+                text.push_str(&format!("\n{}: {}", worker.id, style::bad(&answer.warning)));
+            }
+            Ok(_) => {}
         }
     }
     let entries: Vec<_> = workers.iter().map(to_json).collect();
     Ok(Report::new(text, json!(entries)))
 }
 
+/// Whether the chain believes the worker, and for how long.
+fn evidence(record: &Worker, now: Duration) -> String {
+    let Some(expires_ms) = record.expires_ms else {
+        return style::bad("out of service");
+    };
+    let left = Duration::from_millis(expires_ms).saturating_sub(now);
+    let text = for_how_long(left);
+    match left < EXPIRES_SOON {
+        true => style::strong(&text),
+        false => text,
+    }
+}
+
+fn for_how_long(left: Duration) -> String {
+    let seconds = left.as_secs();
+    match seconds {
+        0 => "expired".into(),
+        1..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 fn to_json(worker: &Seen) -> serde_json::Value {
     let answer = worker.answer.as_ref();
+    let record = worker.record.as_ref();
     json!({
         "id": worker.id.to_string(),
+        "operator": record.map(|record| phat_client::keys::address(&record.operator)),
+        "measurement": record.map(|record| hex(record.measurement.into())),
+        "confidence": record.map(|record| record.confidence),
+        "performance": record.map(|record| record.performance),
+        "evidence_expires_ms": record.and_then(|record| record.expires_ms),
+        "in_service": record.is_some_and(|record| record.expires_ms.is_some()),
+        "warning": answer.ok().map(|answer| &answer.warning).filter(|warning| !warning.is_empty()),
         "endpoints": worker.endpoints,
         "cluster": worker.cluster.map(hex),
         "diverged": worker.diverged.map(|divergence| json!({
@@ -110,6 +174,7 @@ pub(crate) async fn look(chain: &ChainClient) -> Result<Vec<Seen>, CliError> {
     }
     let mut workers = Vec::new();
     for id in waiting("asking the chain", chain.workers()).await? {
+        let record = chain.worker(id).await?;
         let endpoints = chain.endpoints(id).await?;
         let cluster = clusters
             .iter()
@@ -121,6 +186,7 @@ pub(crate) async fn look(chain: &ChainClient) -> Result<Vec<Seen>, CliError> {
         };
         workers.push(Seen {
             id,
+            record,
             endpoints,
             cluster,
             diverged: chain.divergence(id).await?,
@@ -150,5 +216,21 @@ async fn ask(id: WorkerId, url: &str) -> Result<Answer, String> {
         state_root,
         contracts,
         version: info.version,
+        warning: info.evidence_warning,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_is_shown_in_the_largest_unit_that_says_something() {
+        let shown = |seconds| for_how_long(Duration::from_secs(seconds));
+        assert_eq!(shown(0), "expired");
+        assert_eq!(shown(119), "119 s");
+        assert_eq!(shown(120), "2 min");
+        assert_eq!(shown(7_200), "2 h");
+        assert_eq!(shown(7 * 86_400 - 1), "6 days");
+    }
 }

@@ -101,6 +101,12 @@ impl ChainRpc {
         }
     }
 
+    /// Whether a worker is out of service and will be back in its cluster when it has renewed.
+    pub(super) async fn comes_back(&self, worker: &WorkerId) -> Result<bool, DevError> {
+        let key = pallet_phat_clusters::Lapsed::<Runtime>::hashed_key_for(worker);
+        Ok(self.storage(&key, None).await?.is_some())
+    }
+
     /// Which of these contracts the chain has ordered to be made.
     pub(super) async fn ordered(&self, contracts: &[Named]) -> Result<Vec<ContractId>, DevError> {
         let mut ordered = Vec::new();

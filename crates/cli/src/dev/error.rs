@@ -14,8 +14,8 @@ pub(crate) enum DevError {
     /// The user has no folder.
     #[error("there is no home folder to keep the network in: give one with --data-dir")]
     NoFolder,
-    /// What is in the data folder cannot be removed.
-    #[error("{} cannot be removed: {source}", path.display())]
+    /// What is in the data folder cannot be removed, or made.
+    #[error("{} cannot be removed or made: {source}", path.display())]
     Folder {
         /// What.
         path: PathBuf,
@@ -39,6 +39,18 @@ pub(crate) enum DevError {
     /// The chain's beginning cannot be trusted.
     #[error(transparent)]
     Beginning(#[from] phat_worker::BeginningError),
+    /// A worker's identity cannot be sealed.
+    #[error("worker {index} cannot seal its identity: {source}")]
+    Platform {
+        /// Number of the worker.
+        index: u16,
+        /// Why.
+        #[source]
+        source: phat_worker::platform::PlatformError,
+    },
+    /// A worker makes no evidence.
+    #[error("a worker makes no evidence: {0}")]
+    Evidence(#[from] phat_worker::attest::AttestError),
     /// There is no port with that number.
     #[error("there is no port for worker {0}: choose a smaller --worker-port")]
     NoPort(u16),

@@ -67,7 +67,8 @@ pub(super) fn contracts(cluster: &ClusterId, examples: &[Example]) -> Result<Vec
 }
 
 /// Brings a network that exists up to what was asked for now: workers that came are registered and
-/// assigned, and workers that moved say where they are.
+/// assigned, and workers that moved say where they are. Evidence that has expired while the network was
+/// stopped the workers renew themselves.
 pub(super) async fn complete(
     chain: &ChainRpc,
     cluster: &ClusterId,
@@ -83,7 +84,7 @@ pub(super) async fn complete(
         let endpoints = endpoints(running)?;
         match known {
             None => {
-                let evidence = Box::new(running.worker.evidence());
+                let evidence = Box::new(running.worker.evidence().await?);
                 calls.push(
                     Registry::register_worker {
                         evidence,
@@ -97,7 +98,7 @@ pub(super) async fn complete(
             }
             Some(_) => {}
         }
-        if !members.contains(&worker) {
+        if !members.contains(&worker) && !chain.comes_back(&worker).await? {
             calls.push(
                 Clusters::add_worker_to_cluster {
                     worker,
@@ -132,7 +133,7 @@ pub(super) async fn submit(
     workers: &[Running],
     examples: &[Example],
 ) -> Result<(), DevError> {
-    let calls = calls(owner_id()?, workers, examples)?;
+    let calls = calls(owner_id()?, workers, examples).await?;
     chain
         .submit(&signer()?, pallet_utility::Call::batch_all { calls }.into())
         .await
@@ -145,7 +146,7 @@ fn sudo(call: RuntimeCall) -> RuntimeCall {
     .into()
 }
 
-fn calls(
+async fn calls(
     owner: AccountId,
     workers: &[Running],
     examples: &[Example],
@@ -158,7 +159,7 @@ fn calls(
     let mut calls: Vec<RuntimeCall> = Vec::new();
     for running in workers {
         let endpoints = endpoints(running)?;
-        let evidence = Box::new(running.worker.evidence());
+        let evidence = Box::new(running.worker.evidence().await?);
         calls.push(
             Registry::register_worker {
                 evidence,

@@ -4,7 +4,7 @@
 use axum::{Router, body::Bytes, extract::State, routing::post};
 use codec::{Compact, Decode, DecodeAll, Encode};
 use pallet_phat_clusters::{ClusterInfo, ClusterPermission, CodeIndex, ContractInfo};
-use pallet_phat_registry::{VersionedEndpoints, WorkerInfo};
+use pallet_phat_registry::{ServiceTime, VersionedEndpoints, WorkerInfo};
 use phat_client::{
     Account, Bundle,
     primitives::{
@@ -39,6 +39,9 @@ pub(crate) const SYSTEM: Hash = Hash::repeat_byte(0x51);
 pub(crate) const TOKEN: Hash = Hash::repeat_byte(0x70);
 /// What Bob has of it.
 pub(crate) const BALANCE: u128 = 1_234_567;
+
+/// When the worker's evidence expires: 2100-01-01.
+pub(crate) const EXPIRES_MS: u64 = 4_102_444_800_000;
 
 /// Where a network can be reached.
 pub(crate) struct Network {
@@ -120,6 +123,12 @@ fn genesis_with_cluster(worker: &Keypair, url: &str) -> genesis::Genesis {
         measurement: [0; 32],
         confidence: 1,
         attested_at: 0,
+        evidence_block: 0,
+        performance: 1_000,
+    };
+    let service = ServiceTime {
+        since_ms: 0,
+        expires_ms: EXPIRES_MS,
     };
     let contract = ContractInfo {
         deployer: info.owner.clone(),
@@ -151,6 +160,10 @@ fn genesis_with_cluster(worker: &Keypair, url: &str) -> genesis::Genesis {
             (
                 pallet_phat_registry::Workers::<Runtime>::hashed_key_for(worker_id),
                 registered.encode(),
+            ),
+            (
+                pallet_phat_registry::InService::<Runtime>::hashed_key_for(worker_id),
+                service.encode(),
             ),
             (
                 pallet_phat_registry::Endpoints::<Runtime>::hashed_key_for(worker_id),

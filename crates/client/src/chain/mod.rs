@@ -163,6 +163,22 @@ impl From<RootsValue> for Roots {
     }
 }
 
+/// A worker as the chain records it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Worker {
+    /// Who runs it.
+    pub operator: AccountId,
+    /// Measurement of its program.
+    pub measurement: [u8; 32],
+    /// How far its evidence can be trusted: 1 (best) to 5 by hardware, 128 and more without.
+    pub confidence: u8,
+    /// What its machine can compute in a minute, in units of 10⁹ gas, as its program has measured it.
+    pub performance: u64,
+    /// Until when the chain believes its evidence, in milliseconds since the Unix epoch; `None` if it
+    /// does not, and the worker is out of service.
+    pub expires_ms: Option<u64>,
+}
+
 /// Number and hash of a block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Head {
@@ -376,6 +392,32 @@ impl ChainClient {
         self.in_time(reading).await?;
         workers.sort();
         Ok(workers)
+    }
+
+    /// What the chain knows of a worker.
+    pub async fn worker(&self, worker: WorkerId) -> Result<Option<Worker>, ChainError> {
+        #[derive(DecodeAsType)]
+        #[decode_as_type(crate_path = "scale_decode")]
+        struct Info {
+            operator: [u8; 32],
+            measurement: [u8; 32],
+            confidence: u8,
+            performance: u64,
+        }
+        #[derive(DecodeAsType)]
+        #[decode_as_type(crate_path = "scale_decode")]
+        struct Service {
+            expires_ms: u64,
+        }
+        let info: Option<Info> = self.read(REGISTRY, "Workers", (worker.0,)).await?;
+        let service: Option<Service> = self.read(REGISTRY, "InService", (worker.0,)).await?;
+        Ok(info.map(|info| Worker {
+            operator: AccountId(info.operator),
+            measurement: info.measurement,
+            confidence: info.confidence,
+            performance: info.performance,
+            expires_ms: service.map(|service| service.expires_ms),
+        }))
     }
 
     /// Where a worker says it can be reached, the best first.

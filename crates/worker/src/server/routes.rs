@@ -158,7 +158,9 @@ impl<S: Service> App<S> {
                 decode::<Empty>(request)?;
                 success(&service.info())
             }
-            Method::GetRuntimeInfo => success(&service.runtime_info(decode(request)?)?),
+            Method::GetRuntimeInfo => {
+                success(&self.admit(service.runtime_info(decode(request)?)).await?)
+            }
             Method::GetEndpointInfo => {
                 decode::<Empty>(request)?;
                 success(&service.endpoint_info()?)

@@ -21,11 +21,11 @@ pub trait Service: Send + Sync + 'static {
     /// State of the worker.
     fn info(&self) -> PhactoryInfo;
 
-    /// The worker's registration.
+    /// The worker's registration. Its evidence may have to be made first.
     fn runtime_info(
         &self,
         request: GetRuntimeInfoRequest,
-    ) -> Result<InitRuntimeResponse, ServiceError>;
+    ) -> impl Future<Output = Result<InitRuntimeResponse, ServiceError>> + Send;
 
     /// The endpoints that the worker announces.
     fn endpoint_info(&self) -> Result<GetEndpointResponse, ServiceError>;

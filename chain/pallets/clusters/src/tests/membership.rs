@@ -2,12 +2,13 @@
 
 use crate::{
     ClusterPermission, ClusterWorkers, Clusters as Records, CodeIndex, Contracts, Error, Event,
-    TransportKeys, WorkerCluster, WorkerStates, mock::*,
+    Lapsed, TransportKeys, WorkerCluster, WorkerStates, mock::*,
 };
 use codec::{Decode, Encode};
 use pallet_phat_messages::OnReport;
+use pallet_phat_registry::OnService;
 use phat_primitives::{
-    AccountId as RawAccount, Hash, blake2_256, ids,
+    AccountId as RawAccount, Hash, WorkerId, blake2_256, ids,
     limits::{MAX_CLUSTER_WORKERS, MAX_CODE_LEN},
     message::{ClusterMessage, KeyDelivery, Message, SealedKey, TransportDelivery, TransportEpoch},
     report::Payload,
@@ -435,4 +436,118 @@ fn deploying_is_for_those_whom_the_permission_names() {
             }
         });
     }
+}
+
+/// What the registry tells when a worker goes out of service and comes back.
+fn lapse(number: u8) {
+    pallet_phat_registry::InService::<Test>::remove(worker(number));
+    assert_ok!(<Clusters as OnService>::lapsed(&worker(number)));
+}
+
+fn come_back(number: u8) {
+    enter_service(number);
+    assert_ok!(<Clusters as OnService>::returned(&worker(number)));
+}
+
+#[test]
+fn a_worker_out_of_service_leaves_its_cluster_and_comes_back_to_it() {
+    on_chain(|| {
+        assert_ok!(create(1, &[1, 2]));
+        ordered();
+        lapse(2);
+        assert_eq!(ordered_there(), [ClusterMessage::WorkerRemoved(worker(2))]);
+        System::assert_last_event(
+            Event::WorkerRemovedFromCluster {
+                worker: worker(2),
+                cluster: first(),
+            }
+            .into(),
+        );
+        assert_eq!(ClusterWorkers::<Test>::get(first()).to_vec(), [worker(1)]);
+        assert_eq!(WorkerCluster::<Test>::get(worker(2)), None);
+        assert_eq!(Clusters::do_try_state(), Ok(()));
+        assert_noop!(
+            Clusters::on_payload(&worker(1), &key_payload(2, 1)),
+            Error::<Test>::WorkerNotInCluster
+        );
+        assert_noop!(add(1, 2), Error::<Test>::WorkerOutOfService);
+        come_back(2);
+        assert_eq!(ordered_there(), [ClusterMessage::WorkerAdded(worker(2))]);
+        let members = ClusterWorkers::<Test>::get(first());
+        assert_eq!(members.to_vec(), [worker(1), worker(2)]);
+        assert_eq!(Lapsed::<Test>::iter_keys().count(), 0);
+        // A worker that was in no cluster is told of to nobody.
+        lapse(3);
+        come_back(3);
+        assert_eq!(ordered(), []);
+    });
+}
+
+#[test]
+fn a_worker_out_of_service_can_be_told_not_to_come_back() {
+    on_chain(|| {
+        assert_ok!(create(1, &[1, 2]));
+        lapse(2);
+        assert_noop!(remove(2, 2), Error::<Test>::NotClusterOwner);
+        assert_ok!(remove(1, 2));
+        ordered();
+        come_back(2);
+        assert_eq!(ordered(), []);
+        assert_noop!(remove(1, 2), Error::<Test>::WorkerNotInCluster);
+    });
+}
+
+#[test]
+fn a_cluster_that_is_full_by_then_takes_no_worker_back() {
+    on_chain(|| {
+        assert_ok!(create(1, &[1, 2]));
+        lapse(2);
+        ordered();
+        let full: Vec<_> = (0..MAX_CLUSTER_WORKERS as u16)
+            .map(|number| {
+                WorkerId(
+                    [number.to_le_bytes(), [9, 9]]
+                        .concat()
+                        .repeat(8)
+                        .try_into()
+                        .unwrap(),
+                )
+            })
+            .collect();
+        let members = ClusterWorkers::<Test>::get(first());
+        ClusterWorkers::<Test>::insert(first(), BoundedVec::truncate_from(full));
+        come_back(2);
+        assert_eq!(ordered(), []);
+        System::assert_last_event(
+            Event::WorkerNotReassigned {
+                worker: worker(2),
+                cluster: first(),
+            }
+            .into(),
+        );
+        ClusterWorkers::<Test>::insert(first(), members);
+    });
+}
+
+#[test]
+fn nobody_leaves_or_comes_back_while_the_workers_cannot_be_told() {
+    on_chain(|| {
+        assert_ok!(create(1, &[1, 2]));
+        fill_block();
+        let leaves = storage_layer(|| <Clusters as OnService>::lapsed(&worker(2)));
+        assert!(leaves.is_err());
+        assert_eq!(WorkerCluster::<Test>::get(worker(2)), Some(first()));
+        ordered();
+        lapse(2);
+        fill_block();
+        enter_service(2);
+        let returns = storage_layer(|| <Clusters as OnService>::returned(&worker(2)));
+        assert!(returns.is_err());
+        assert_eq!(Lapsed::<Test>::get(worker(2)), Some(first()));
+        pallet_phat_registry::InService::<Test>::remove(worker(2));
+    });
+}
+
+fn storage_layer(body: impl FnOnce() -> DispatchResult) -> DispatchResult {
+    polkadot_sdk::frame_support::storage::with_storage_layer(body)
 }

@@ -5,7 +5,7 @@ use crate::{
     WorkerCluster, mock::*,
 };
 use codec::Encode;
-use pallet_phat_registry::ClusterKeys;
+use pallet_phat_registry::{ClusterKeys, OnService};
 use phat_primitives::{
     Balance, ClusterId, Hash, MessageNumber, blake2_256, ids,
     message::{ClusterMessage, Message},
@@ -36,6 +36,14 @@ enum Step {
         owner: u8,
         worker: u8,
         cluster: u64,
+    },
+    /// The evidence of a worker expires.
+    Lapse {
+        worker: u8,
+    },
+    /// A worker renews its evidence.
+    Return {
+        worker: u8,
     },
     Deposit {
         sender: u8,
@@ -121,6 +129,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(owner, worker, cluster)| Step::AddWorker { owner, worker, cluster }),
         2 => (owner(), worker_number(), cluster())
             .prop_map(|(owner, worker, cluster)| Step::RemoveWorker { owner, worker, cluster }),
+        2 => worker_number().prop_map(|worker| Step::Lapse { worker }),
+        4 => worker_number().prop_map(|worker| Step::Return { worker }),
         20 => (account(), amount(), cluster(), account())
             .prop_map(|(sender, amount, cluster, dest)| Step::Deposit { sender, amount, cluster, dest }),
         6 => (account(), 0u8..2, amount())
@@ -204,6 +214,22 @@ impl Model {
                 worker(number),
                 ids::cluster_id(cluster),
             ),
+            Step::Lapse { worker: number } => {
+                let served = pallet_phat_registry::InService::<Test>::take(worker(number));
+                match served {
+                    Some(_) => <Clusters as OnService>::lapsed(&worker(number)),
+                    None => Err(DispatchError::Unavailable),
+                }
+            }
+            Step::Return { worker: number } => {
+                let registered =
+                    pallet_phat_registry::Workers::<Test>::contains_key(worker(number));
+                if !registered || Registry::is_in_service(&worker(number)) {
+                    return Err(DispatchError::Unavailable);
+                }
+                enter_service(number);
+                <Clusters as OnService>::returned(&worker(number))
+            }
             Step::Deposit {
                 sender,
                 amount,
