@@ -17,6 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("phat-engine", &["phat-primitives", "phat-crypto"]),
     ("phat-follower", &["phat-primitives", "phat-crypto"]),
     ("phat-prpc", &["phat-primitives", "phat-crypto"]),
+    ("phat-scheduler", &[]),
     (
         "phat-cluster",
         &["phat-primitives", "phat-crypto", "phat-engine"],
@@ -32,6 +33,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "phat-engine",
             "phat-follower",
             "phat-prpc",
+            "phat-scheduler",
             "phat-cluster",
             "phat-store",
         ],
@@ -83,6 +85,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "phat-engine",
             "phat-follower",
             "phat-prpc",
+            "phat-scheduler",
             "phat-cluster",
             "phat-store",
             "phat-worker",
