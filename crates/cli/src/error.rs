@@ -2,8 +2,12 @@
 
 use crate::{book::BookError, report::style};
 use phat_client::{
-    ClientError, bundle::BundleError, chain::ChainError, keys::AccountError,
-    transcode::EncodeError, worker::WorkerError,
+    ClientError,
+    bundle::BundleError,
+    chain::ChainError,
+    keys::AccountError,
+    transcode::EncodeError,
+    worker::{BadRoots, WorkerError},
 };
 use serde_json::json;
 use std::{error::Error, path::PathBuf, process::ExitCode};
@@ -63,6 +67,14 @@ pub(crate) enum CliError {
     NoMetadata {
         /// The file.
         path: PathBuf,
+    },
+    /// Authorities that are to be believed.
+    #[error("--ca: {}: {source}", path.display())]
+    Roots {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: BadRoots,
     },
     /// A salt that is not hex.
     #[error("--salt: `{0}` is not bytes in hex: write 0x and an even number of digits")]

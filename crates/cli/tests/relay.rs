@@ -127,8 +127,9 @@ async fn start_worker(
         egress: EgressConfig::default(),
         limits: ServerLimits::default(),
         snapshots: SnapshotConfig::default(),
+        tls: None,
     };
-    let engines = Engines::new().unwrap();
+    let engines = Engines::new(&config.limits).unwrap();
     (Worker::start(config, engines, listener).unwrap(), address)
 }
 

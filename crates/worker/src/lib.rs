@@ -18,6 +18,7 @@
 //! | [`node`] | what the worker does with the blocks it follows |
 //! | [`identity`] | the worker's key and evidence |
 //! | [`server`] | the HTTP service that clients talk to |
+//! | [`metrics`] | what it counts |
 //! | [`egress`] | HTTP requests that contracts make |
 //!
 //! What a worker needs beside these is in modules of their own: keys on their way (`keys`), snapshots
@@ -25,6 +26,7 @@
 
 pub mod egress;
 pub mod identity;
+pub mod metrics;
 pub mod node;
 pub mod server;
 pub mod worker;
@@ -34,11 +36,13 @@ mod chain;
 mod compiled;
 mod keys;
 mod logs;
+mod memo;
 mod records;
 mod reporter;
 mod service;
 mod snapshot;
 mod surroundings;
+mod turns;
 
 pub use chain::{BeginningError, beginning};
 pub use identity::{Attester, SoftwareAttester};

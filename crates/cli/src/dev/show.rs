@@ -44,19 +44,6 @@ pub(super) struct Output {
     spinner: Option<ProgressBar>,
 }
 
-/// Sends the program's log to standard error: warnings, or what `RUST_LOG` asks for.
-pub(super) fn logging() {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    let ansi = std::io::stderr().is_terminal();
-    // It is set already only in tests.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(ansi)
-        .try_init();
-}
-
 impl Output {
     pub(super) fn new(json: bool) -> Self {
         let on_terminal = std::io::stderr().is_terminal();
