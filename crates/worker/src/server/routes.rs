@@ -45,8 +45,8 @@ const DISCARD_FACTOR: usize = 4;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Bytes of a request's name that a client may choose.
 const MAX_REQUEST_ID: usize = 64;
-/// When a client should try again that came while as many queries as may be were in hand.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// When a client should try again that came while as many requests of its kind as may be were in hand.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The routes of a worker. Clients run in web pages of any origin. `connections` has a permit for
 /// each connection that may still come.

@@ -2,7 +2,7 @@
 //! encrypted, so everybody may have them. A transfer that was interrupted can be taken up again
 //! (`Range: bytes=N-`): connections do not live for ever.
 
-use super::{ServerLimits, Service, ServiceError, error::Failure};
+use super::{ServerLimits, Service, ServiceError, error::Failure, routes::RETRY_AFTER};
 use crate::snapshot;
 use axum::{
     Router,
@@ -75,8 +75,11 @@ async fn one<T: Service>(
 ) -> Result<Response, Failure> {
     let (cluster, root) = (parse(&cluster)?, parse(&root)?);
     let Ok(place) = app.places.clone().try_acquire_owned() else {
-        let retry_after = app.limits.retry_after;
-        return Err(ServiceError::Overloaded { retry_after }.into());
+        return Err(ServiceError::Overloaded {
+            code: "overloaded",
+            retry_after: RETRY_AFTER,
+        }
+        .into());
     };
     let file = app
         .service
