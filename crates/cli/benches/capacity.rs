@@ -27,6 +27,8 @@ use tokio::sync::watch;
 
 /// Queries that wait for HTTP at once.
 const WAITING: usize = 1_000;
+/// Queries of one client: a worker takes no more of each at once.
+const PER_CLIENT: usize = 100;
 /// For how long the server waits for all of them before it answers: less than contracts wait.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Codes that are uploaded.
@@ -123,7 +125,14 @@ impl SlowServer {
 /// A thousand queries wait for the same server.
 async fn waiting() {
     let folder = tempfile::tempdir().expect("a folder");
-    let network = start(folder.path(), &["--workers", "1"]);
+    let connections = WAITING.to_string();
+    let options = [
+        "--workers",
+        "1",
+        "--max-connections-per-address",
+        &connections,
+    ];
+    let network = start(folder.path(), &options);
     let worker = WorkerClient::connect(&network.worker(0))
         .await
         .expect("it answers");
@@ -144,9 +153,15 @@ async fn waiting() {
     let before = Load::of(&network);
     let server = SlowServer::start().await;
     let question = question(&server);
+    let mut clients = Vec::new();
+    while clients.len() * PER_CLIENT < WAITING {
+        let client = WorkerClient::connect(&network.worker(0)).await;
+        clients.push(client.expect("it answers"));
+    }
     let queries: Vec<_> = (0..WAITING)
-        .map(|_| {
-            let (worker, caller, question) = (worker.clone(), caller.clone(), question.clone());
+        .map(|number| {
+            let worker = clients[number / PER_CLIENT].clone();
+            let (caller, question) = (caller.clone(), question.clone());
             tokio::spawn(async move { worker.call(&caller, contract, question).await })
         })
         .collect();

@@ -48,6 +48,10 @@ pub(crate) struct Global {
     /// answers at its endpoint on the chain]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) worker: Option<String>,
+    /// Certificates, in PEM, of authorities to believe for workers at https addresses, beyond the
+    /// usual ones
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long, global = true)]
     pub(crate) json: bool,

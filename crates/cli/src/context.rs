@@ -7,7 +7,8 @@ use crate::{
     report::waiting,
 };
 use phat_client::{
-    Account, Bundle, ChainClient, Client, ClientError, bundle::with_code, primitives::ContractId,
+    Account, Bundle, ChainClient, Client, ClientError, Roots, bundle::with_code,
+    primitives::ContractId,
 };
 use std::path::Path;
 
@@ -50,9 +51,14 @@ impl Context {
         let worker = self.global.worker.as_deref();
         Ok(waiting(
             "connecting to a worker",
-            Client::connect(chain, worker, None, account),
+            Client::connect_trusting(chain, worker, None, account, &self.roots()?),
         )
         .await?)
+    }
+
+    /// The authorities to believe for workers at https addresses, beyond the usual ones.
+    pub(crate) fn roots(&self) -> Result<Roots, CliError> {
+        roots(&self.global)
     }
 
     /// The files kept here.
@@ -84,6 +90,17 @@ impl Context {
         let known = chain.contract(id).await.ok()??;
         self.book().ok()?.bundle(known.code_hash).ok()
     }
+}
+
+/// See [`Context::roots`].
+pub(crate) fn roots(global: &Global) -> Result<Roots, CliError> {
+    let Some(path) = &global.ca else {
+        return Ok(Roots::default());
+    };
+    Roots::from_pem(&read(path)?).map_err(|source| CliError::Roots {
+        path: path.clone(),
+        source,
+    })
 }
 
 /// How every Wasm file begins.

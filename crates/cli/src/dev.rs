@@ -7,11 +7,16 @@ mod error;
 mod setup;
 mod show;
 
-use crate::{args::Global, book::Book, progress};
+use crate::{
+    args::Global,
+    book::Book,
+    context,
+    serving::{self, Certificate, LogFormat, WorkerLimits},
+};
 use bundles::Example;
 use chain::ChainRpc;
 use error::DevError;
-use phat_client::{Account, Caller, WorkerClient};
+use phat_client::{Account, Caller, Roots, WorkerClient};
 use phat_follower::Genesis;
 use phat_primitives::{
     AccountId, BlockNumber, ClusterId, Hash, ids, limits::MAX_EVIDENCE_LIFE_MS,
@@ -21,7 +26,7 @@ use phat_runtime::presets::DEVELOPMENT_MEASUREMENT;
 use phat_solo::{Authority, Solo};
 use phat_worker::{
     Config, Engines, Fault, Platform, SnapshotConfig, SoftwareAttester, Worker,
-    egress::EgressConfig, server::ServerLimits,
+    egress::EgressConfig,
 };
 use polkadot_sdk::sp_genesis_builder::DEV_RUNTIME_PRESET;
 use std::{
@@ -77,6 +82,13 @@ pub(crate) struct DevArgs {
     /// Let the evidence of a worker be faulty from its first renewal on: 2:wrong-key, say
     #[arg(long, value_name = "WORKER:FAULT", hide = true, value_parser = parse_fault)]
     fault: Vec<(u16, Fault)>,
+    /// Form of the log on standard error
+    #[arg(long, value_enum, default_value_t)]
+    log_format: LogFormat,
+    #[command(flatten)]
+    certificate: Certificate,
+    #[command(flatten)]
+    limits: WorkerLimits,
 }
 
 fn parse_life(text: &str) -> Result<Duration, String> {
@@ -113,12 +125,13 @@ pub(crate) async fn run(
     args: DevArgs,
     global: &Global,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    Ok(run_network(args, global).await?)
+    let roots = context::roots(global)?;
+    Ok(run_network(args, global, &roots).await?)
 }
 
-async fn run_network(args: DevArgs, global: &Global) -> Result<(), DevError> {
+async fn run_network(args: DevArgs, global: &Global, roots: &Roots) -> Result<(), DevError> {
     let begun = Instant::now();
-    progress::logging("warn");
+    serving::logging(args.log_format);
     let mut out = show::Output::new(global.json);
     let folder = match &args.data_dir {
         Some(folder) => folder.clone(),
@@ -176,7 +189,7 @@ async fn run_network(args: DevArgs, global: &Global) -> Result<(), DevError> {
         out.step("waiting for the workers");
         let height = wait_until_ready(&chain, &serving, &cluster, &contracts).await?;
         out.step("asking each worker");
-        let answers = ask_each(&serving, contracts.last()).await?;
+        let answers = ask_each(&serving, contracts.last(), roots).await?;
         remember(&contracts, genesis_hash);
         let ready = show::Ready {
             chain: chain_url.clone(),
@@ -309,7 +322,10 @@ fn start_workers(
     listeners: Vec<TcpListener>,
 ) -> Result<Vec<Running>, DevError> {
     // The workers share the engines: they hold nothing but compiled code.
-    let engines = Engines::new()?;
+    let limits = args.limits.server();
+    let engines = Engines::new(&limits)?;
+    let tls = args.certificate.load()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let operator = owner()?.id();
     let mut workers = Vec::new();
     for (index, listener) in (0..).zip(listeners) {
@@ -338,16 +354,17 @@ fn start_workers(
             // A development network talks to development servers.
             egress: EgressConfig {
                 allow_loopback: true,
-                ..EgressConfig::default()
+                ..args.limits.egress()
             },
-            limits: ServerLimits::default(),
+            limits,
+            tls: tls.clone(),
             snapshots: SnapshotConfig::default(),
         };
         let worker = Worker::start(config, engines.clone(), listener)
             .map_err(|source| DevError::Worker { index, source })?;
         workers.push(Running {
             worker,
-            url: format!("http://{address}"),
+            url: format!("{scheme}://{address}"),
         });
     }
     Ok(workers)
@@ -404,11 +421,12 @@ async fn wait<T>(what: impl Future<Output = Result<T, DevError>>) -> Result<T, D
 async fn ask_each(
     workers: &[&Running],
     contract: Option<&setup::Named>,
+    roots: &Roots,
 ) -> Result<Vec<show::WorkerLine>, DevError> {
     let caller = Caller::new(&owner()?);
     let mut lines = Vec::new();
     for (index, running) in workers.iter().enumerate() {
-        let client = WorkerClient::connect(&running.url).await?;
+        let client = WorkerClient::connect_trusting(&running.url, roots).await?;
         let begun = Instant::now();
         if let Some(contract) = contract {
             let answer = client

@@ -2,8 +2,12 @@
 
 use crate::{book::BookError, report::style};
 use phat_client::{
-    ClientError, bundle::BundleError, chain::ChainError, keys::AccountError,
-    transcode::EncodeError, worker::WorkerError,
+    ClientError,
+    bundle::BundleError,
+    chain::ChainError,
+    keys::AccountError,
+    transcode::EncodeError,
+    worker::{BadRoots, WorkerError},
 };
 use phat_economy::simulator::Refusal;
 use serde_json::json;
@@ -79,6 +83,14 @@ pub(crate) enum CliError {
     /// The answer could not be written.
     #[error("cannot write the answer: {0}")]
     Output(#[source] std::io::Error),
+    /// Authorities that are to be believed.
+    #[error("--ca: {}: {source}", path.display())]
+    Roots {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: BadRoots,
+    },
     /// A salt that is not hex.
     #[error("--salt: `{0}` is not bytes in hex: write 0x and an even number of digits")]
     Salt(String),

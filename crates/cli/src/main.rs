@@ -11,6 +11,7 @@ mod dev;
 mod error;
 mod progress;
 mod report;
+mod serving;
 mod worker;
 
 use args::{Cli, Command};
@@ -20,8 +21,25 @@ use error::CliError;
 use report::Report;
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// Tasks that a thread runs before it looks for what has come over the network. Those of contracts
+/// take up to a millisecond each.
+const TASKS_BEFORE_NETWORK: u32 = 8;
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .event_interval(TASKS_BEFORE_NETWORK)
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(start()),
+        Err(error) => {
+            eprintln!("no threads can be started: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start() -> ExitCode {
     let mut cli = Cli::parse();
     if cli.command.is_none() {
         let dev = std::env::args_os().chain(["dev".into()]);

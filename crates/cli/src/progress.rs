@@ -1,20 +1,7 @@
-//! What is shown while something goes on: progress, and the program's log.
+//! What is shown while something goes on.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{io::IsTerminal, time::Duration};
-
-/// Sends the program's log to standard error: warnings, or what `RUST_LOG` asks for.
-pub(crate) fn logging(default: &str) {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let ansi = std::io::stderr().is_terminal();
-    // It is set already only in tests.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(ansi)
-        .try_init();
-}
 
 /// Progress: a spinner on a terminal, lines in a pipe, nothing for machines.
 pub(crate) struct Progress {

@@ -5,23 +5,28 @@
 use crate::{
     context::Context,
     error::CliError,
-    progress::{self, Progress},
+    progress::Progress,
     report::style,
+    serving::{self, Certificate, LogFormat, WorkerLimits},
 };
 use codec::Encode;
 use phat_client::{Account, ChainClient, chain::Call};
 use phat_primitives::{BlockNumber, ClusterId, Hash, WorkerId, ids};
 use phat_runtime::presets::DEVELOPMENT_MEASUREMENT;
 use phat_worker::{
-    BeginningError, Config, Engines, SnapshotConfig, SoftwareAttester, Source, StartError, Worker,
-    egress::EgressConfig, server::ServerLimits,
+    BeginningError, Config, Engines, Platform, SnapshotConfig, SoftwareAttester, Source,
+    StartError, Worker,
+    attest::AttestError,
+    collateral::Pccs,
+    platform::PlatformError,
+    quoting::{Gramine, Tsm},
+    server::TlsError,
 };
 use serde_json::json;
 use std::{
     io,
     net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 use tokio::{net::TcpListener, time::sleep};
@@ -58,6 +63,55 @@ pub(crate) struct WorkerArgs {
     /// several times
     #[arg(long = "snapshots", value_name = "SOURCE")]
     snapshot_sources: Vec<Source>,
+    /// Form of the log on standard error
+    #[arg(long, value_enum, default_value_t)]
+    log_format: LogFormat,
+    #[command(flatten)]
+    machine: Machine,
+    #[command(flatten)]
+    certificate: Certificate,
+    #[command(flatten)]
+    limits: WorkerLimits,
+}
+
+/// What the worker runs in, which makes its evidence and seals its key.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Machine of a worker")]
+struct Machine {
+    /// What the worker runs in. Software proves nothing, and only development chains accept it
+    #[arg(long, value_enum, default_value_t)]
+    tee: Tee,
+    /// File with the key that seals the worker's own, unlocked by the guest's measured boot
+    #[arg(long, value_name = "FILE", required_if_eq("tee", "tdx"))]
+    sealing_key: Option<PathBuf>,
+    /// Service that has the collateral of quotes
+    #[arg(long, value_name = "URL", default_value = Pccs::INTEL)]
+    pccs: String,
+}
+
+/// Kinds of machines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+enum Tee {
+    /// None.
+    #[default]
+    Software,
+    /// An SGX enclave in Gramine.
+    Gramine,
+    /// A TDX guest.
+    Tdx,
+}
+
+impl Machine {
+    fn platform(&self, folder: &Path) -> Result<Platform, PlatformError> {
+        match (self.tee, &self.sealing_key) {
+            (Tee::Software, _) => Platform::software(SoftwareAttester::default(), folder),
+            (Tee::Gramine, _) => Platform::gramine(Path::new(Gramine::ROOT), &self.pccs, folder),
+            (Tee::Tdx, key) => {
+                let key = key.as_deref().unwrap_or(Path::new(""));
+                Platform::tdx(Path::new(Tsm::ROOT), key, &self.pccs, folder)
+            }
+        }
+    }
 }
 
 fn parse_cluster(text: &str) -> Result<ClusterId, String> {
@@ -93,6 +147,24 @@ pub(crate) enum WorkerError {
     /// The chain's beginning cannot be trusted.
     #[error(transparent)]
     Beginning(#[from] BeginningError),
+    /// The folder cannot be made.
+    #[error("the folder {} cannot be made: {source}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The machine does not offer what was named.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    /// No evidence can be made.
+    #[error("no evidence can be made: {0}")]
+    Evidence(#[from] AttestError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The engine cannot be set up.
     #[error("the engine cannot be set up: {0}")]
     Engine(String),
@@ -116,7 +188,7 @@ pub(crate) enum WorkerError {
 
 /// Runs a worker until Ctrl-C.
 pub(crate) async fn run(context: &Context, args: WorkerArgs) -> Result<(), CliError> {
-    progress::logging("warn");
+    serving::logging(args.log_format);
     let json = context.global().json;
     let mut progress = Progress::new(json);
     let begun = Instant::now();
@@ -141,7 +213,15 @@ pub(crate) async fn run(context: &Context, args: WorkerArgs) -> Result<(), CliEr
             address: args.listen,
             source,
         })?;
-    let url = args.url.unwrap_or_else(|| format!("http://{address}"));
+    let tls = args.certificate.load().map_err(WorkerError::from)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let url = args.url.unwrap_or_else(|| format!("{scheme}://{address}"));
+    std::fs::create_dir_all(&folder).map_err(|source| WorkerError::Folder {
+        path: folder.clone(),
+        source,
+    })?;
+    let platform = args.machine.platform(&folder).map_err(WorkerError::from)?;
+    let limits = args.limits.server();
     let chain_url = context.global().chain.clone();
     let genesis = phat_worker::beginning(&chain_url, args.genesis)
         .await
@@ -152,16 +232,17 @@ pub(crate) async fn run(context: &Context, args: WorkerArgs) -> Result<(), CliEr
         genesis,
         operator: account.id(),
         measurement: DEVELOPMENT_MEASUREMENT,
-        attester: Arc::new(SoftwareAttester),
-        egress: EgressConfig::default(),
-        limits: ServerLimits::default(),
+        platform,
+        egress: args.limits.egress(),
+        limits,
+        tls,
         snapshots: SnapshotConfig {
             every: Duration::from_secs(args.snapshot_every),
             copies: args.snapshot_copies,
             sources: args.snapshot_sources,
         },
     };
-    let engines = Engines::new().map_err(|error| WorkerError::Engine(error.to_string()))?;
+    let engines = Engines::new(&limits).map_err(|error| WorkerError::Engine(error.to_string()))?;
     let worker = Worker::start(config, engines, listener).map_err(WorkerError::from)?;
     let running = Running {
         account,
@@ -217,7 +298,7 @@ impl Running {
         progress.step("registering");
         if !chain.is_registered(id).await? {
             let call = Call::RegisterWorker {
-                evidence: self.worker.evidence().encode(),
+                evidence: self.evidence().await?,
                 endpoints: vec![self.url.clone()],
             };
             chain.submit(&self.account, call).await?;
@@ -233,6 +314,10 @@ impl Running {
             self.until(progress, |view| view.is_current()).await;
         }
         Ok(())
+    }
+
+    async fn evidence(&self) -> Result<Vec<u8>, WorkerError> {
+        Ok(self.worker.evidence().await?.encode())
     }
 
     async fn join(
@@ -278,7 +363,7 @@ impl Running {
         }
     }
 
-    fn show(&self, json: bool, folder: &std::path::Path, took: Duration) {
+    fn show(&self, json: bool, folder: &Path, took: Duration) {
         let views = self.worker.views();
         let view = views.borrow();
         let member = view.member.as_ref();

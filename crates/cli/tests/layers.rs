@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("phat-engine", &["phat-primitives", "phat-crypto"]),
     ("phat-follower", &["phat-primitives", "phat-crypto"]),
     ("phat-prpc", &["phat-primitives", "phat-crypto"]),
+    ("phat-scheduler", &[]),
     (
         "phat-cluster",
         &["phat-primitives", "phat-crypto", "phat-engine"],
@@ -33,6 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "phat-engine",
             "phat-follower",
             "phat-prpc",
+            "phat-scheduler",
             "phat-cluster",
             "phat-store",
         ],
@@ -85,6 +87,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "phat-engine",
             "phat-follower",
             "phat-prpc",
+            "phat-scheduler",
             "phat-cluster",
             "phat-store",
             "phat-worker",

@@ -127,16 +127,19 @@ async fn every_bad_query_is_refused_for_its_own_reason() {
     trailing.push(0);
     let mut unsigned = crafter.good(system, 2);
     unsigned.signature = None;
-    let mut resigned = crafter.good(system, 3);
-    resigned.encoded_encrypted_data.push(0);
+    let mut longer = crafter.good(system, 3);
+    longer.encoded_encrypted_data.push(0);
+    let mut resigned = crafter.good(system, 4);
+    resigned.signature = crafter.good(system, 5).signature;
     let sign = |data: Vec<u8>| crafter.signed(data, &crafter.session, VALID);
     let cases: Vec<(&str, &str, Vec<u8>)> = vec![
         ("answered before", "answered-before", good.encode_to_vec()),
         ("garbage instead of a request", "malformed", vec![0xff; 40]),
         ("nothing at all", "unsigned", Vec::new()),
         ("not signed", "unsigned", unsigned.encode_to_vec()),
+        ("longer than it was", "malformed", longer.encode_to_vec()),
         (
-            "changed after it was signed",
+            "with the signature of another one",
             "bad-certificate",
             resigned.encode_to_vec(),
         ),

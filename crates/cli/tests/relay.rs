@@ -19,7 +19,8 @@ use phat_follower::Genesis;
 use phat_primitives::{AccountId, message::OUTBOUND_KEY};
 use phat_solo::{Authority, Solo, genesis::from_preset};
 use phat_worker::{
-    Config, Engines, SoftwareAttester, Worker, egress::EgressConfig, server::ServerLimits,
+    Config, Engines, Platform, SnapshotConfig, SoftwareAttester, Worker, egress::EgressConfig,
+    server::ServerLimits,
 };
 use serde_json::{Value, json};
 use std::{
@@ -107,28 +108,23 @@ fn open_chain(folder: &Path) -> Solo {
     .unwrap()
 }
 
-async fn start_worker(
-    folder: &Path,
-    chain: &Relay,
-    genesis: [u8; 32],
-    url: &str,
-) -> (Worker, String) {
+async fn start_worker(folder: &Path, genesis: Genesis, url: &str) -> (Worker, String) {
+    std::fs::create_dir_all(folder).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let config = Config {
         directory: folder.to_owned(),
         chain: url.to_owned(),
-        genesis: phat_worker::beginning(&chain.url, Some(genesis.into()))
-            .await
-            .unwrap(),
+        genesis,
         operator: AccountId([1; 32]),
         measurement: [0; 32],
-        attester: Arc::new(SoftwareAttester),
+        platform: Platform::software(SoftwareAttester::default(), folder).unwrap(),
         egress: EgressConfig::default(),
         limits: ServerLimits::default(),
         snapshots: SnapshotConfig::default(),
+        tls: None,
     };
-    let engines = Engines::new().unwrap();
+    let engines = Engines::new(&config.limits).unwrap();
     (Worker::start(config, engines, listener).unwrap(), address)
 }
 
@@ -179,9 +175,12 @@ const LIES: &[(&str, Lie)] = &[
 async fn a_lying_relay_gets_nowhere() {
     let folder = tempfile::tempdir().unwrap();
     let solo = open_chain(&folder.path().join("chain"));
-    let genesis = solo.genesis_hash().0;
+    let genesis = solo.genesis_hash();
     let chain_url = format!("ws://{}", solo.rpc_addr());
     let chain_task = tokio::spawn(solo.serve(std::future::pending()));
+    let genesis = phat_worker::beginning(&chain_url, Some(genesis))
+        .await
+        .unwrap();
     let chain = WsClientBuilder::default().build(&chain_url).await.unwrap();
     let relay = Arc::new(Relay {
         chain,
@@ -189,8 +188,7 @@ async fn a_lying_relay_gets_nowhere() {
         last_truth: Mutex::default(),
     });
     let (url, _server) = serve(relay.clone()).await;
-    let (worker, address) =
-        start_worker(&folder.path().join("worker"), &relay, genesis, &url).await;
+    let (worker, address) = start_worker(&folder.path().join("worker"), genesis, &url).await;
     let truth_heard = |least: u32| {
         let mut views = worker.views();
         async move {

@@ -56,7 +56,8 @@ async fn until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
 /// Gives an account in a worker's copy of the cluster's state one unit more than it has. The worker is
 /// not running; its own key opens its records.
 fn bend(folder: &Path, genesis: Hash, account: AccountId) {
-    let identity = phat_worker::identity::load_or_create(folder).unwrap();
+    let sealer = phat_worker::sealing::Sealer::development(folder).unwrap();
+    let identity = phat_worker::identity::load_or_create(folder, &sealer).unwrap();
     let key = identity.derive_secret(contexts::STORE_KEY, &[]);
     let path = folder.join("records.redb");
     let open = |version| {

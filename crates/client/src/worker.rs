@@ -97,6 +97,28 @@ pub struct WorkerClient {
     shared: SharedKey,
 }
 
+/// Authorities whose certificates are believed of workers at `https` addresses, beyond those that
+/// browsers believe.
+#[derive(Clone, Debug, Default)]
+pub struct Roots(Vec<reqwest::Certificate>);
+
+/// What should be certificates is not.
+#[derive(Debug, thiserror::Error)]
+#[error("no certificates in PEM: {0}")]
+pub struct BadRoots(#[source] reqwest::Error);
+
+impl Roots {
+    /// Reads certificates in PEM.
+    ///
+    /// # Errors
+    ///
+    /// If they are none.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, BadRoots> {
+        let bundle = reqwest::Certificate::from_pem_bundle(pem).map_err(BadRoots)?;
+        Ok(Self(bundle))
+    }
+}
+
 /// Why a worker gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
@@ -169,10 +191,21 @@ impl WorkerClient {
     /// What it says is not proven: compare [`WorkerClient::id`] with the chain before asking it
     /// anything secret. [`crate::Client`] does.
     pub async fn connect(url: &str) -> Result<Self, WorkerError> {
+        Self::connect_trusting(url, &Roots::default()).await
+    }
+
+    /// As [`WorkerClient::connect`], to a worker whose certificate may come from one of `roots`.
+    pub async fn connect_trusting(url: &str, roots: &Roots) -> Result<Self, WorkerError> {
         let url = url.trim_end_matches('/').to_string();
-        let http = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT);
+        let http = roots
+            .0
+            .iter()
+            .fold(builder, |builder, root| {
+                builder.add_root_certificate(root.clone())
+            })
             .build()
             .map_err(|source| WorkerError::Unreachable {
                 url: url.clone(),

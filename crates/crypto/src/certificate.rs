@@ -18,7 +18,9 @@ mod scheme;
 use crate::Keypair;
 use alloc::{boxed::Box, vec::Vec};
 use codec::{DecodeAll, Encode};
-use phat_primitives::{AccountId, BlockNumber, limits::MAX_CERTIFICATES, query::CertificateBody};
+use phat_primitives::{
+    AccountId, BlockNumber, blake2_256, limits::MAX_CERTIFICATES, query::CertificateBody,
+};
 use rand_core::CryptoRngCore;
 
 /// Time to live that never ends in practice: what clients use by default.
@@ -161,6 +163,27 @@ pub enum CertificateError {
     },
 }
 
+/// Remembers which certificates bear a good signature, so that the same certificate costs a check
+/// once. It must give back nothing but what it was told.
+pub trait KnownCertificates {
+    /// The account whose key signed the certificate, if it is known. `proof` is a hash over the
+    /// certificate, its signature, and the key and kind of the signature.
+    fn account(&self, proof: &[u8; 32]) -> Option<AccountId>;
+    /// Remembers a certificate whose signature is good.
+    fn remember(&self, proof: [u8; 32], account: AccountId);
+}
+
+/// Remembers nothing.
+struct Forgetful;
+
+impl KnownCertificates for Forgetful {
+    fn account(&self, _: &[u8; 32]) -> Option<AccountId> {
+        None
+    }
+
+    fn remember(&self, _: [u8; 32], _: AccountId) {}
+}
+
 /// What a signature is over: the two have different texts in EIP-712.
 #[derive(Clone, Copy)]
 enum Signed<'a> {
@@ -179,6 +202,17 @@ pub fn verify_query(
     data: &[u8],
     signature: &Signature,
     block: BlockNumber,
+) -> Result<Signer, CertificateError> {
+    verify_query_knowing(data, signature, block, &Forgetful)
+}
+
+/// As [`verify_query`], without checking once more the signatures of certificates that are known.
+/// Everything else of them, their time to live above all, is checked each time.
+pub fn verify_query_knowing(
+    data: &[u8],
+    signature: &Signature,
+    block: BlockNumber,
+    known: &impl KnownCertificates,
 ) -> Result<Signer, CertificateError> {
     let mut message = Signed::Query(data);
     let mut signature = signature;
@@ -203,13 +237,29 @@ pub fn verify_query(
         }
         valid_until = valid_until.min(body.ttl);
         let kind = signature.signature_type;
-        let account =
+        let check = || {
             scheme::check(kind, &body.pubkey, message, &signature.signature).map_err(|fault| {
                 match fault {
                     scheme::Fault::PublicKey => CertificateError::BadPublicKey { depth, kind },
                     scheme::Fault::Signature => CertificateError::BadSignature { depth, kind },
                 }
-            })?;
+            })
+        };
+        let account = match message {
+            Signed::Query(_) => check()?,
+            Signed::Certificate { encoded, .. } => {
+                let proof = (i32::from(kind), &body.pubkey, encoded, &signature.signature);
+                let proof = blake2_256(&proof.encode());
+                match known.account(&proof) {
+                    Some(account) => account,
+                    None => {
+                        let account = check()?;
+                        known.remember(proof, account);
+                        account
+                    }
+                }
+            }
+        };
         match &certificate.signature {
             None => {
                 return Ok(Signer {

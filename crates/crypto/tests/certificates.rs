@@ -9,8 +9,9 @@ use codec::Encode;
 use phat_crypto::{
     Keypair,
     certificate::{
-        Certificate, CertificateError, NO_EXPIRY, Signature, SignatureType, Signer,
-        UnknownSignatureType, root_certificate, sign_certificate, sign_query, verify_query,
+        Certificate, CertificateError, KnownCertificates, NO_EXPIRY, Signature, SignatureType,
+        Signer, UnknownSignatureType, root_certificate, sign_certificate, sign_query, verify_query,
+        verify_query_knowing,
     },
     rand_core::OsRng,
 };
@@ -282,4 +283,58 @@ proptest! {
         });
         prop_assert!(verify_query(&data, &chain.unwrap(), 1).is_err());
     }
+}
+
+/// Remembers everything, and counts what it is asked and told.
+#[derive(Default)]
+struct Memory {
+    known: std::cell::RefCell<std::collections::HashMap<[u8; 32], AccountId>>,
+    used: std::cell::Cell<usize>,
+}
+
+impl KnownCertificates for Memory {
+    fn account(&self, proof: &[u8; 32]) -> Option<AccountId> {
+        let account = self.known.borrow().get(proof).copied();
+        self.used
+            .set(self.used.get() + usize::from(account.is_some()));
+        account
+    }
+
+    fn remember(&self, proof: [u8; 32], account: AccountId) {
+        self.known.borrow_mut().insert(proof, account);
+    }
+}
+
+#[test]
+fn a_known_certificate_is_still_bound_to_its_signature_key_and_time() {
+    let (account, session) = (Keypair::from_seed([1; 32]), Keypair::from_seed([2; 32]));
+    let memory = Memory::default();
+    let certificate = sign_certificate(&account, &session.public(), 100, &mut OsRng);
+    let sign = |data: &[u8]| sign_query(data, &session, certificate.clone(), &mut OsRng);
+    let check = |data: &[u8], signature: &Signature, block| {
+        verify_query_knowing(data, signature, block, &memory)
+    };
+    let signer = check(b"first", &sign(b"first"), 1).unwrap();
+    assert_eq!(signer.account, AccountId(account.public()));
+    assert_eq!((memory.used.get(), memory.known.borrow().len()), (0, 1));
+    assert_eq!(check(b"second", &sign(b"second"), 2), Ok(signer));
+    assert_eq!(memory.used.get(), 1);
+
+    assert!(check(b"third", &sign(b"second"), 2).is_err(), "other data");
+    assert!(check(b"late", &sign(b"late"), 101).is_err(), "expired");
+    // The same signature under another certificate, and another signature under the same.
+    let mut bent = sign(b"x");
+    let link = bent.signed_by.as_mut().unwrap();
+    link.signature.as_mut().unwrap().signature[5] ^= 1;
+    assert!(check(b"x", &bent, 1).is_err());
+    let mut renamed = sign(b"x");
+    let link = renamed.signed_by.as_mut().unwrap();
+    let by = link.signature.as_mut().unwrap();
+    by.signed_by = Some(Box::new(root_certificate(&session.public(), 100)));
+    assert!(check(b"x", &renamed, 1).is_err());
+    assert_eq!(
+        memory.known.borrow().len(),
+        1,
+        "what is wrong is not remembered"
+    );
 }

@@ -140,9 +140,13 @@ pub struct Config {
     pub profile: Profile,
     /// Contract instances alive at the same time, nested calls included.
     pub instances: u32,
+    /// Bytes of memory that all instances may have together. What takes more fails with
+    /// [`ExecutionFault::Busy`](crate::ExecutionFault::Busy).
+    pub memory_bytes: usize,
     /// Compiled codes kept in memory; the least recently used goes first.
     pub cached_codes: usize,
-    /// Gas a contract may use before the execution yields to the executor.
+    /// Gas a contract may use before the execution yields to the executor, in its own code and in
+    /// functions of the host alike.
     pub yield_gas: u64,
 }
 
@@ -152,8 +156,10 @@ impl Default for Config {
             limits: Limits::default(),
             profile: Profile::Server,
             instances: 512,
+            memory_bytes: usize::MAX,
             cached_codes: 1024,
-            yield_gas: 10_000_000_000,
+            // A loop uses that much in a millisecond or less.
+            yield_gas: 1_000_000_000,
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use wasmtime::{
@@ -105,6 +108,8 @@ struct Shared {
     wasmtime: wasmtime::Engine,
     linker: Linker<Guest>,
     codes: Mutex<CodeCache>,
+    /// Bytes of memory that all instances have.
+    memory: AtomicUsize,
 }
 
 /// Compiled codes, the least recently used of which goes first.
@@ -249,6 +254,7 @@ impl Engine {
             wasmtime,
             linker,
             codes: Mutex::default(),
+            memory: AtomicUsize::new(0),
         });
         Ok(Self {
             inner: Arc::new(Inner {
@@ -279,9 +285,14 @@ impl Engine {
         &self.inner.shared.wasmtime
     }
 
-    /// Fuel after which a contract that only computes yields.
-    pub(crate) fn yield_fuel(&self) -> u64 {
-        (self.inner.shared.config.yield_gas / GAS_PER_FUEL).max(1)
+    /// Gas after which an execution yields.
+    pub(crate) fn yield_gas(&self) -> u64 {
+        self.inner.shared.config.yield_gas.max(GAS_PER_FUEL)
+    }
+
+    /// Bytes of memory that all instances have at present.
+    pub fn memory_in_use(&self) -> usize {
+        self.inner.shared.memory.load(Ordering::Relaxed)
     }
 
     /// Checks and compiles code, and keeps it compiled. Takes about a second per megabyte.
@@ -667,6 +678,39 @@ impl Engine {
             shortfall: shortfall.map(|shortfall| shortfall.to_string()),
         };
         Ok((report, result))
+    }
+}
+
+/// Memory that one instance has taken out of [`Config::memory_bytes`]. It goes back when the instance
+/// is gone, however that happens.
+pub(crate) struct MemoryTaken {
+    engine: Engine,
+    bytes: usize,
+}
+
+impl MemoryTaken {
+    pub(crate) fn none(engine: Engine) -> Self {
+        Self { engine, bytes: 0 }
+    }
+
+    /// Takes more; `false` if there is not so much.
+    pub(crate) fn take(&mut self, bytes: usize) -> bool {
+        let shared = &self.engine.inner.shared;
+        let before = shared.memory.fetch_add(bytes, Ordering::Relaxed);
+        let fits = before.saturating_add(bytes) <= shared.config.memory_bytes;
+        if fits {
+            self.bytes += bytes;
+        } else {
+            shared.memory.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        fits
+    }
+}
+
+impl Drop for MemoryTaken {
+    fn drop(&mut self) {
+        let memory = &self.engine.inner.shared.memory;
+        memory.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 

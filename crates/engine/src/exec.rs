@@ -16,7 +16,7 @@ use wasmtime::{Global, Memory, ResourceLimiter, Store, Trap};
 
 use crate::{
     config::STACK_UNITS,
-    engine::Code,
+    engine::{Code, MemoryTaken},
     error::{ContractError, DispatchError, ExecutionFault, Failure},
     gas::{GAS_PER_FUEL, GAS_PER_PAGE},
     outcome::{ExecReturn, REVERT},
@@ -35,6 +35,7 @@ pub(crate) struct Guest {
     stack: Option<Global>,
     /// Fuel in the store when it was last looked at.
     fuel: u64,
+    taken: MemoryTaken,
     /// Why a host function ended the instance.
     pub(crate) exit: Option<Exit>,
 }
@@ -88,8 +89,9 @@ impl Guest {
     pub(crate) fn take_fuel(&mut self, left: u64) -> Result<(), ContractError> {
         let used = self.fuel.saturating_sub(left);
         self.fuel = left;
-        let gas = &mut self.session_mut().frame_mut().gas;
-        gas.charge(used.saturating_mul(GAS_PER_FUEL))
+        let gas = used.saturating_mul(GAS_PER_FUEL);
+        self.session_mut().count_own(gas);
+        self.session_mut().frame_mut().gas.charge(gas)
     }
 
     /// The fuel to put into the store for the gas that is left. The one unit more makes up for
@@ -110,6 +112,10 @@ impl ResourceLimiter for Guest {
     ) -> wasmtime::Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
+        }
+        if !self.taken.take(desired.saturating_sub(current)) {
+            self.exit = Some(ExecutionFault::Busy.into());
+            return Err(Ended.into());
         }
         // The reference takes nothing for the memory a contract begins with; for a called contract its
         // price of a call covers it.
@@ -165,7 +171,8 @@ async fn execute(
     input: Vec<u8>,
 ) -> (Box<Session>, Result<ExecReturn, Failure>) {
     let entry = session.frame().entry;
-    let yield_fuel = session.engine.yield_fuel();
+    let yield_fuel = session.engine.yield_gas() / GAS_PER_FUEL;
+    let taken = MemoryTaken::none(session.engine.clone());
     let mut store = Store::new(
         session.engine.wasmtime(),
         Guest {
@@ -174,6 +181,7 @@ async fn execute(
             memory: None,
             stack: None,
             fuel: 0,
+            taken,
             exit: None,
         },
     );

@@ -153,8 +153,9 @@ pub trait Host: Send + Sync {
         None
     }
 
-    /// Whether to stop. Asked now and then while a contract calls host functions; a contract that
-    /// only computes yields instead, so that its future can be dropped. Never stop a transaction.
+    /// Whether to stop. Asked now and then while a contract calls host functions, for those who poll
+    /// an execution to its end; who does not can drop its future whenever it yields. Never stop a
+    /// transaction.
     fn interrupted(&self) -> bool {
         false
     }

@@ -20,6 +20,7 @@
 //! | [`attest`] | its evidence, from [`quoting`] and [`collateral`] or from software |
 //! | [`platform`] | which of these a machine has |
 //! | [`server`] | the HTTP service that clients talk to |
+//! | [`metrics`] | what it counts |
 //! | [`egress`] | HTTP requests that contracts make |
 //!
 //! What a worker needs beside these is in modules of their own: keys on their way (`keys`), snapshots
@@ -29,6 +30,7 @@ pub mod attest;
 pub mod collateral;
 pub mod egress;
 pub mod identity;
+pub mod metrics;
 pub mod node;
 pub mod platform;
 pub mod quoting;
@@ -42,6 +44,7 @@ mod compiled;
 mod files;
 mod keys;
 mod logs;
+mod memo;
 mod performance;
 mod records;
 mod renewal;
@@ -51,6 +54,7 @@ mod snapshot;
 #[cfg(test)]
 mod stand_in;
 mod surroundings;
+mod turns;
 
 pub use attest::{Attester, Fault, SoftwareAttester};
 pub use chain::{BeginningError, beginning};

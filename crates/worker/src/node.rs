@@ -18,6 +18,7 @@ use crate::{
     keys::{self, Keyring},
     performance,
     records::{self, BlockReceipts, ClusterState, Membership, Position, RecordError, Secret},
+    server::ServerLimits,
 };
 use codec::{Decode, Encode};
 use phat_cluster::{Accumulator, ApplyError, Block, Cluster, LogRecord};
@@ -213,20 +214,19 @@ impl Engines {
     /// Instances for commands: one command runs at a time, with the calls nested in it. Enough for
     /// as many workers as one process has.
     const COMMAND_INSTANCES: u32 = 512;
-    /// Instances for queries: one for each that [`ServerLimits::max_running`] lets run in one worker,
-    /// and half as many for calls nested in them.
-    ///
-    /// [`ServerLimits::max_running`]: crate::server::ServerLimits::max_running
-    const QUERY_INSTANCES: u32 = 1_536;
+    /// Instances for queries beyond one for each that may run: calls nested in them.
+    const NESTED_INSTANCES: usize = 512;
 
-    /// Sets the engines up.
-    pub fn new() -> Result<Self, ExecutionFault> {
+    /// Sets the engines up, for workers with these limits.
+    pub fn new(limits: &ServerLimits) -> Result<Self, ExecutionFault> {
+        let instances = limits.max_running.saturating_add(Self::NESTED_INSTANCES);
         let commands = phat_engine::Config {
             instances: Self::COMMAND_INSTANCES,
             ..Default::default()
         };
         let queries = phat_engine::Config {
-            instances: Self::QUERY_INSTANCES,
+            instances: u32::try_from(instances).unwrap_or(u32::MAX),
+            memory_bytes: limits.query_memory,
             ..Default::default()
         };
         Ok(Self {
@@ -375,6 +375,15 @@ impl Node {
         Ok(phat_cluster::weights(&ClusterState(
             self.store.snapshot()?,
         ))?)
+    }
+
+    /// The system contract of the worker's cluster.
+    pub(crate) fn system_contract(&self) -> Result<Option<ContractId>, NodeError> {
+        if self.member.is_none() {
+            return Ok(None);
+        }
+        let settings = phat_cluster::settings(&ClusterState(self.store.snapshot()?))?;
+        Ok(settings.map(|settings| settings.system_contract))
     }
 
     /// The last block followed.

@@ -3,17 +3,20 @@
 use crate::{
     attest::Witness,
     logs::{Logs, prefixed},
+    memo::{Agreements, Certificates},
+    metrics::{Metrics, Page, Refusal},
     node::{MemberView, View},
     records,
     renewal::Standing,
     server::{Service, ServiceError},
     snapshot::Shelf,
-    surroundings::Here,
+    surroundings::{Here, now_ms},
+    turns::{Caller, Flow, Turns, processor_time},
 };
 use codec::{Decode, DecodeAll, Encode};
 use phat_cluster::{Ask, QueryError, Settings, settings, weight};
 use phat_crypto::{Keypair, SharedKey, certificate, contexts, envelope, rand_core::OsRng};
-use phat_engine::{ExecutionFault, Overlay, State, schema};
+use phat_engine::{Engine, ExecutionFault, Overlay, State, schema};
 use phat_primitives::{
     AccountId, ClusterId, ContractId, Hash, blake2_256,
     command::EncryptedData,
@@ -28,6 +31,7 @@ use phat_prpc::{
     GetContractInfoResponse, GetEndpointResponse, GetRuntimeInfoRequest, InitRuntimeResponse,
     PhactoryInfo, SystemInfo,
 };
+use phat_scheduler::Work;
 use std::{
     collections::{HashSet, VecDeque},
     fs::File,
@@ -41,8 +45,8 @@ use tokio::sync::watch;
 const MAX_ANSWERED: usize = 65_536;
 /// When a client should try again while the worker has nothing to serve.
 const NOT_READY_RETRY: Duration = Duration::from_secs(3);
-/// When a client should try again while all contract instances are in use.
-const BUSY_RETRY: Duration = Duration::from_secs(1);
+/// Part of the memory for queries from which on no further one begins, in quarters.
+const FULL_QUARTERS: usize = 3;
 
 /// What the clients of one worker talk to.
 pub(crate) struct WorkerService {
@@ -56,6 +60,14 @@ pub(crate) struct WorkerService {
     pub(crate) answered: Answered,
     /// The worker's snapshots.
     pub(crate) shelf: Shelf,
+    pub(crate) certificates: Certificates,
+    pub(crate) agreements: Agreements,
+    pub(crate) turns: Arc<Turns>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Runs the queries.
+    pub(crate) queries: Engine,
+    /// Bytes of memory that the contracts of all queries may have.
+    pub(crate) query_memory: usize,
     /// Longest time for a query.
     pub(crate) query_timeout: Duration,
     /// Contracts that are told of at once.
@@ -98,11 +110,16 @@ enum Unanswered {
     Busy,
 }
 
-/// A request whose sender is known and that has been decrypted.
+/// A request that has been decrypted. Who signed it is not known yet: that costs more to find out, and
+/// is charged to the contract that is asked.
 struct Opened {
-    sender: AccountId,
+    signature: certificate::Signature,
+    bytes: Vec<u8>,
+    client: Caller,
     shared: SharedKey,
     plain: Vec<u8>,
+    /// Processor time that decrypting took, in nanoseconds.
+    work: Work,
 }
 
 fn refused(code: &'static str, message: impl ToString) -> ServiceError {
@@ -140,42 +157,93 @@ impl WorkerService {
         Ok((view, member))
     }
 
-    /// Checks who sent a request, and decrypts it.
-    fn open(&self, request: ContractQueryRequest, view: &View) -> Result<Opened, ServiceError> {
+    /// Decrypts a request. Agreeing on a key with a client that the worker does not know is work of its
+    /// own, for which the request waits its turn.
+    async fn open(&self, request: ContractQueryRequest) -> Result<Opened, ServiceError> {
         let bytes = request.encoded_encrypted_data;
         let signature = request
             .signature
             .ok_or_else(|| refused("unsigned", "the query is not signed: add a certificate"))?;
         let signature = certificate::Signature::try_from(signature)
             .map_err(|error| refused("bad-certificate", error))?;
-        let signer = certificate::verify_query(&bytes, &signature, view.head.number)
-            .map_err(|error| refused("bad-certificate", error))?;
         let mut input = &bytes[..];
         let data = EncryptedData::decode(&mut input)
             .ok()
             .filter(|_| input.is_empty())
             .ok_or_else(|| refused("malformed", "the query is not encrypted data"))?;
-        let shared = self
-            .identity
-            .agree(&data.pubkey)
-            .map_err(|error| refused("undecipherable", error))?;
-        let plain =
-            envelope::decrypt(&shared, &data).map_err(|error| refused("undecipherable", error))?;
+        let undecipherable = |error: &dyn std::fmt::Display| refused("undecipherable", error);
+        let client = data.pubkey;
+        let known = self.agreements.get(&client);
+        let is_known = known.is_some();
+        let shared = match known {
+            Some(shared) => shared,
+            None => {
+                let agreement = async { self.identity.agree(&client) };
+                let agreed = self.turns.run(Flow::Worker, client, 0, agreement).await?;
+                agreed.map_err(|error| undecipherable(&error))?
+            }
+        };
+        let begun = processor_time();
+        let plain = envelope::decrypt(&shared, &data).map_err(|error| undecipherable(&error))?;
+        if !is_known {
+            // Only now is it known that the client has its secret key.
+            self.agreements.remember(client, shared.clone());
+        }
+        Ok(Opened {
+            signature,
+            bytes,
+            client,
+            shared,
+            plain,
+            work: processor_time().saturating_sub(begun),
+        })
+    }
+
+    /// Finds out who signed a request, and that it is a new one.
+    fn sender(&self, opened: &Opened, view: &View) -> Result<AccountId, ServiceError> {
+        let Opened {
+            signature, bytes, ..
+        } = opened;
+        let block = view.head.number;
+        let signer = certificate::verify_query_knowing(bytes, signature, block, &self.certificates)
+            .map_err(|error| refused("bad-certificate", error))?;
         // With the account: who sees the bytes and sends them as their own must not use them up.
         if !self
             .answered
-            .insert(blake2_256(&(signer.account, &bytes).encode()))
+            .insert(blake2_256(&(signer.account, bytes).encode()))
         {
             return Err(refused(
                 "answered-before",
                 "this very query has been answered before: make a new one with a new nonce",
             ));
         }
-        Ok(Opened {
-            sender: signer.account,
-            shared,
-            plain,
+        Ok(signer.account)
+    }
+
+    /// The flow that a query is charged to: [`Flow::Worker`] if the contract does not exist, because
+    /// there are as many names as strangers like.
+    fn flow(&self, view: &View, contract: ContractId) -> Result<Flow, ServiceError> {
+        let found = schema::contract(&Overlay::new(view.state()), &contract.0).map_err(internal)?;
+        Ok(match found {
+            Some(_) => Flow::Contract(contract),
+            None => Flow::Worker,
         })
+    }
+
+    /// Refuses a query while those that run have nearly all the memory there is.
+    fn has_memory(&self, flow: Flow) -> Result<(), ServiceError> {
+        if self.queries.memory_in_use() >= self.query_memory / 4 * FULL_QUARTERS {
+            return Err(self.overloaded(Refusal::Memory, flow));
+        }
+        Ok(())
+    }
+
+    fn overloaded(&self, refusal: Refusal, flow: Flow) -> ServiceError {
+        self.metrics.refused(refusal);
+        ServiceError::Overloaded {
+            code: "overloaded",
+            retry_after: self.turns.expected_wait(flow),
+        }
     }
 
     fn encrypt(&self, shared: &SharedKey, plain: &[u8]) -> Result<Vec<u8>, ServiceError> {
@@ -204,14 +272,15 @@ impl WorkerService {
         view: &View,
         member: &MemberView,
         opened: &Opened,
+        sender: AccountId,
         contract: &ContractId,
         answer: &[u8],
     ) -> Result<Vec<u8>, ServiceError> {
         let contract =
             schema::contract(&Overlay::new(view.state()), &contract.0).map_err(internal)?;
         let statement = AnswerStatement {
-            genesis: self.genesis,
-            caller: opened.sender,
+            genesis: self.witness.genesis,
+            caller: sender,
             request: Hash::from(blake2_256(&opened.plain)),
             answer: Hash::from(blake2_256(answer)),
             code_hash: contract.map(|info| Hash::from(info.code_hash)),
@@ -234,15 +303,14 @@ impl WorkerService {
         member: &MemberView,
         sender: &AccountId,
         query: InkQuery,
+        flow: Flow,
     ) -> Result<InkQueryOk, Unanswered> {
         let failed = |error: &dyn std::fmt::Display| {
             Unanswered::Refused(InkQueryError::RuntimeError(error.to_string()))
         };
         let state = view.state();
         let contract = query.head.id;
-        let found = schema::contract(&Overlay::new(state.clone()), &contract.0)
-            .map_err(|error| failed(&error))?;
-        if found.is_none() {
+        if flow == Flow::Worker {
             return Err(failed(&format_args!(
                 "there is no contract {contract:?} in the cluster: check its address, or wait until it is instantiated"
             )));
@@ -337,6 +405,26 @@ impl Service for WorkerService {
         self.serving()
             .map(|_| ())
             .map_err(|error| error.to_string())
+    }
+
+    fn metrics(&self, page: &mut Page) {
+        let (flows, forgotten) = self.turns.status();
+        self.metrics.write(page, &flows, forgotten);
+        let memory = self.queries.memory_in_use();
+        let help = "Memory of the contracts of all running queries.";
+        page.single("phat_query_memory_bytes", "gauge", help, memory);
+        let view = self.view();
+        let help = "Last block followed.";
+        page.single("phat_block_followed", "gauge", help, view.head.number);
+        let help = "Last block that the state of the cluster contains.";
+        let applied = view.member.as_ref().map_or(0, |member| member.applied);
+        page.single("phat_block_applied", "gauge", help, applied);
+        let help = "Age of the last block that was followed.";
+        let age = Duration::from_millis(now_ms().saturating_sub(view.now_ms));
+        page.single("phat_block_age_seconds", "gauge", help, age.as_secs_f64());
+        let help = "Whether the worker serves queries.";
+        let serving = u8::from(self.health().is_ok());
+        page.single("phat_serving", "gauge", help, serving);
     }
 
     fn info(&self) -> PhactoryInfo {
@@ -468,26 +556,30 @@ impl Service for WorkerService {
     ) -> Result<ContractQueryResponse, ServiceError> {
         let (view, member) = self.serving()?;
         let sign = request.sign;
-        let opened = self.open(request, &view)?;
+        let opened = self.open(request).await?;
         let query = InkQuery::decode_all(&mut &opened.plain[..])
             .map_err(|_| refused("malformed", "what was encrypted is not a query"))?;
         let QueryHead { id, nonce } = query.head;
-        let result = match self.answer(&view, &member, &opened.sender, query).await {
-            Ok(answer) => Ok(answer),
-            Err(Unanswered::Refused(error)) => Err(error),
-            Err(Unanswered::Busy) => {
-                return Err(ServiceError::Overloaded {
-                    retry_after: BUSY_RETRY,
-                });
+        let flow = self.flow(&view, id)?;
+        self.has_memory(flow)?;
+        let answer = async {
+            let sender = self.sender(&opened, &view)?;
+            let result = match self.answer(&view, &member, &sender, query, flow).await {
+                Ok(answer) => Ok(answer),
+                Err(Unanswered::Refused(error)) => Err(error),
+                Err(Unanswered::Busy) => return Err(self.overloaded(Refusal::Instances, flow)),
+            };
+            let answer = InkResponse { nonce, result }.encode();
+            let mut response = self.seal(&member, &opened.shared, &answer)?;
+            if sign {
+                let statement = self.sign(&view, &member, &opened, sender, &id, &answer)?;
+                response.encoded_encrypted_statement = Some(statement);
             }
+            Ok(response)
         };
-        let answer = InkResponse { nonce, result }.encode();
-        let mut response = self.seal(&member, &opened.shared, &answer)?;
-        if sign {
-            let statement = self.sign(&view, &member, &opened, &id, &answer)?;
-            response.encoded_encrypted_statement = Some(statement);
-        }
-        Ok(response)
+        self.turns
+            .run(flow, opened.client, opened.work, answer)
+            .await?
     }
 
     fn latest_snapshot(&self, cluster: &ClusterId) -> Option<String> {
@@ -503,19 +595,25 @@ impl Service for WorkerService {
         request: ContractQueryRequest,
     ) -> Result<ContractQueryResponse, ServiceError> {
         let (view, member) = self.serving()?;
-        let opened = self.open(request, &view)?;
+        let opened = self.open(request).await?;
         let request = ReceiptRequest::decode_all(&mut &opened.plain[..])
             .map_err(|_| refused("malformed", "what was encrypted asks for no receipt"))?;
-        let found = records::receipt(&view.snapshot, request.number).map_err(internal)?;
-        let response = match found {
-            Some(receipt) if receipt.sender == opened.sender => {
-                ReceiptResponse::Found(Box::new(receipt))
-            }
-            // To somebody else's question the answer is the same as if there were none.
-            _ if request.number >= view.next_message => ReceiptResponse::Pending,
-            _ => ReceiptResponse::Unknown,
+        let answer = async {
+            let sender = self.sender(&opened, &view)?;
+            let found = records::receipt(&view.snapshot, request.number).map_err(internal)?;
+            let response = match found {
+                Some(receipt) if receipt.sender == sender => {
+                    ReceiptResponse::Found(Box::new(receipt))
+                }
+                // To somebody else's question the answer is the same as if there were none.
+                _ if request.number >= view.next_message => ReceiptResponse::Pending,
+                _ => ReceiptResponse::Unknown,
+            };
+            self.seal(&member, &opened.shared, &response.encode())
         };
-        self.seal(&member, &opened.shared, &response.encode())
+        self.turns
+            .run(Flow::Worker, opened.client, opened.work, answer)
+            .await?
     }
 
     async fn receipt_proof(
@@ -523,32 +621,38 @@ impl Service for WorkerService {
         request: ContractQueryRequest,
     ) -> Result<ContractQueryResponse, ServiceError> {
         let (view, member) = self.serving()?;
-        let opened = self.open(request, &view)?;
+        let opened = self.open(request).await?;
         let request = ReceiptProofRequest::decode_all(&mut &opened.plain[..])
             .map_err(|_| refused("malformed", "what was encrypted asks for no proof"))?;
-        let found = records::receipt(&view.snapshot, request.number).map_err(internal)?;
-        let response = match found {
-            Some(receipt) if receipt.sender == opened.sender => {
-                if request.agreed > member.applied {
-                    ReceiptProofResponse::Pending
-                } else {
-                    // An old receipt's proof takes as many reads as there were blocks since then.
-                    let snapshot = view.snapshot.clone();
-                    let proving =
-                        move || records::receipt_proof(&snapshot, receipt, request.agreed);
-                    tokio::task::spawn_blocking(proving)
-                        .await
-                        .map_err(internal)?
-                        .map_err(internal)?
-                        .map_or(ReceiptProofResponse::TooFar, |proof| {
-                            ReceiptProofResponse::Found(Box::new(proof))
-                        })
+        let answer = async {
+            let sender = self.sender(&opened, &view)?;
+            let found = records::receipt(&view.snapshot, request.number).map_err(internal)?;
+            let response = match found {
+                Some(receipt) if receipt.sender == sender => {
+                    if request.agreed > member.applied {
+                        ReceiptProofResponse::Pending
+                    } else {
+                        // An old receipt's proof takes as many reads as there were blocks since then.
+                        let snapshot = view.snapshot.clone();
+                        let proving =
+                            move || records::receipt_proof(&snapshot, receipt, request.agreed);
+                        tokio::task::spawn_blocking(proving)
+                            .await
+                            .map_err(internal)?
+                            .map_err(internal)?
+                            .map_or(ReceiptProofResponse::TooFar, |proof| {
+                                ReceiptProofResponse::Found(Box::new(proof))
+                            })
+                    }
                 }
-            }
-            _ if request.number >= view.next_message => ReceiptProofResponse::Pending,
-            _ => ReceiptProofResponse::Unknown,
+                _ if request.number >= view.next_message => ReceiptProofResponse::Pending,
+                _ => ReceiptProofResponse::Unknown,
+            };
+            self.seal(&member, &opened.shared, &response.encode())
         };
-        self.seal(&member, &opened.shared, &response.encode())
+        self.turns
+            .run(Flow::Worker, opened.client, opened.work, answer)
+            .await?
     }
 }
 

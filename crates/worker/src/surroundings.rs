@@ -4,6 +4,7 @@ use crate::{
     cache::Cache,
     egress::{Egress, EgressError, Request},
     logs::Logs,
+    metrics::Metrics,
 };
 use futures::future::join_all;
 use phat_cluster::{LogRecord, Surroundings};
@@ -30,6 +31,7 @@ pub(crate) struct Here {
     pub(crate) egress: Arc<Egress>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) logs: Arc<Logs>,
+    pub(crate) metrics: Arc<Metrics>,
     /// When a query has had its time: contracts that do nothing but call the host are stopped then.
     pub(crate) deadline: Option<Instant>,
 }
@@ -143,7 +145,16 @@ impl Here {
             headers: Vec::new(),
             body: Vec::new(),
         };
-        match self.egress.fetch(request, limit).await {
+        let fetched = self.egress.fetch(request, limit).await;
+        self.metrics.fetched(match &fetched {
+            Ok(_) => "answered",
+            Err(EgressError::Timeout) => "timeout",
+            Err(EgressError::TooManyRequests) => "too_many",
+            Err(EgressError::NotAllowed(_)) => "not_allowed",
+            Err(EgressError::Unreachable(_)) => "unreachable",
+            Err(_) => "failed",
+        });
+        match fetched {
             Ok(response) => Ok(HttpResponse {
                 status_code: response.status,
                 reason_phrase: response.reason,

@@ -7,19 +7,22 @@ use crate::{
     egress::{Egress, EgressConfig, EgressError},
     identity::{self, IdentityError},
     logs::Logs,
+    memo::{Agreements, Certificates},
+    metrics::Metrics,
     node::{Effects, Engines, Node, NodeError, View},
     platform::Platform,
     records,
     renewal::Standing,
     reporter::Reporter,
-    server::{self, ServerLimits},
+    server::{self, ServerLimits, Tls},
     service::{Answered, WorkerService},
     snapshot::{self, Photographer, Shelf, SnapshotConfig, Source},
     surroundings::Here,
+    turns::Turns,
 };
 use phat_attestation::Evidence;
 use phat_follower::{Follower, Genesis, GenesisError};
-use phat_primitives::{AccountId, WorkerId};
+use phat_primitives::{AccountId, Balance, ContractId, WorkerId};
 use phat_store::{OpenError, Owner, Store};
 use std::{
     fs, io,
@@ -57,6 +60,8 @@ pub struct Config {
     pub limits: ServerLimits,
     /// Where snapshots of its cluster go and come from.
     pub snapshots: SnapshotConfig,
+    /// The certificate to serve with; plain HTTP if there is none.
+    pub tls: Option<Tls>,
 }
 
 /// Why a worker cannot start.
@@ -114,6 +119,7 @@ impl Worker {
             egress,
             limits,
             snapshots,
+            tls,
         } = config;
         fs::create_dir_all(&directory).map_err(|source| StartError::Directory {
             path: directory.clone(),
@@ -128,6 +134,7 @@ impl Worker {
         let key = identity::store_key(&identity);
         let store = Store::open(&directory.join("records.redb"), &key, owner)?;
         let follower = Follower::new(genesis)?;
+        let queries = engines.queries.clone();
         let node = Node::open(
             identity.clone(),
             genesis_hash,
@@ -138,11 +145,14 @@ impl Worker {
         let views = node.views();
         let id = WorkerId(identity.public());
         let logs = Arc::new(Logs::default());
+        let metrics = Arc::new(Metrics::default());
+        let turns = Arc::new(Turns::new(&limits, metrics.clone()));
         let here = Here {
             worker: id,
             egress: Arc::new(Egress::new(egress)?),
             cache: Arc::new(Cache::default()),
             logs: logs.clone(),
+            metrics: metrics.clone(),
             deadline: None,
         };
         let (stop, stopped) = watch::channel(false);
@@ -167,17 +177,24 @@ impl Worker {
             logs,
             answered: Answered::default(),
             shelf: shelf.clone(),
+            certificates: Certificates::default(),
+            agreements: Agreements::default(),
+            turns: turns.clone(),
+            metrics,
+            queries,
+            query_memory: limits.query_memory,
             query_timeout: limits.query_timeout,
             max_contract_ids: limits.max_contract_ids,
         });
-        let serving = server::serve(listener, service.clone(), limits, until(stopped.clone()));
+        let stopping = until(stopped.clone());
+        let serving = server::serve(listener, service.clone(), limits, tls, stopping);
         let snapshots = Snapshots {
             folder: directory.join(snapshot::PATH),
             sources: snapshots.sources.clone(),
             photographer: Photographer::new(shelf, snapshots),
             searched: None,
         };
-        let following = follow(chain.clone(), node, here, snapshots, stopped.clone());
+        let following = follow(chain.clone(), node, here, turns, snapshots, stopped.clone());
         // On a thread of its own: applying a block compiles code and waits for the disk, and queries
         // must not wait for that.
         let runtime = tokio::runtime::Handle::current();
@@ -285,12 +302,13 @@ async fn follow(
     url: String,
     mut node: Node,
     here: Here,
+    turns: Arc<Turns>,
     mut snapshots: Snapshots,
     stopped: watch::Receiver<bool>,
 ) {
     loop {
         let ended = tokio::select! {
-            ended = follow_connected(&url, &mut node, &here, &mut snapshots, &stopped) => ended,
+            ended = follow_connected(&url, &mut node, &here, &turns, &mut snapshots, &stopped) => ended,
             () = until(stopped.clone()) => return,
         };
         match ended {
@@ -310,23 +328,27 @@ async fn follow_connected(
     url: &str,
     node: &mut Node,
     here: &Here,
+    turns: &Turns,
     snapshots: &mut Snapshots,
     stopped: &watch::Receiver<bool>,
 ) -> Result<(), Interrupted> {
     let chain = Chain::connect(url).await?;
     let mut news = chain.subscribe_finalized().await?;
-    for (contract, weight) in node.weights()? {
-        here.cache.set_weight(contract, weight);
-    }
+    let stakes = |node: &Node, changed: Vec<(ContractId, Balance)>| {
+        for (contract, stake) in &changed {
+            here.cache.set_weight(*contract, *stake);
+        }
+        turns.set_stakes(changed, node.system_contract()?);
+        Ok::<_, NodeError>(())
+    };
+    stakes(node, node.weights()?)?;
     // The log comes before the view: a client that sees a block can read what happened in it.
     let done = |node: &mut Node, effects: Effects| {
         effects
             .logs
             .into_iter()
             .for_each(|line| here.logs.add(line));
-        for (contract, weight) in effects.weights {
-            here.cache.set_weight(contract, weight);
-        }
+        stakes(node, effects.weights)?;
         here.grant(effects.requests);
         node.publish()
     };
@@ -338,9 +360,7 @@ async fn follow_connected(
                 let effects = node.follow(batch).await?;
                 done(node, effects)?;
             } else if snapshots.take(node, &chain).await? {
-                for (contract, weight) in node.weights()? {
-                    here.cache.set_weight(contract, weight);
-                }
+                stakes(node, node.weights()?)?;
                 node.publish()?;
             } else if let Some(effects) = node.catch_up(&chain).await? {
                 done(node, effects)?;

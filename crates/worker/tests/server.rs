@@ -6,7 +6,10 @@ use phat_prpc::{
     GetContractInfoRequest, GetContractInfoResponse, GetEndpointResponse, GetRuntimeInfoRequest,
     InitRuntimeResponse, Message, Method, PhactoryInfo, PrpcError,
 };
-use phat_worker::server::{ServerLimits, Service, ServiceError, serve};
+use phat_worker::{
+    metrics::Page,
+    server::{ServerLimits, Service, ServiceError, Tls, serve},
+};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use std::{
     fs::File,
@@ -41,6 +44,10 @@ struct Script {
 impl Service for Script {
     fn health(&self) -> Result<(), String> {
         Ok(())
+    }
+
+    fn metrics(&self, page: &mut Page) {
+        page.single("script_running", "gauge", "Queries under way.", 0);
     }
 
     fn info(&self) -> PhactoryInfo {
@@ -159,6 +166,10 @@ type Answer = (StatusCode, Option<u64>, Vec<u8>);
 
 impl Server {
     async fn start(limits: ServerLimits) -> Self {
+        Self::start_with(limits, None).await
+    }
+
+    async fn start_with(limits: ServerLimits, tls: Option<Tls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let script = Arc::new(Script {
@@ -167,7 +178,7 @@ impl Server {
             release: Semaphore::new(0),
         });
         let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn(serve(listener, script.clone(), limits, async {
+        let serving = tokio::spawn(serve(listener, script.clone(), limits, tls, async {
             let _ = stopped.await;
         }));
         let client = Client::builder()
@@ -425,33 +436,119 @@ async fn one_request_asks_for_a_bounded_number_of_contracts() {
 #[tokio::test]
 async fn a_full_queue_refuses_at_once_and_says_when_to_come_back() {
     let limits = ServerLimits {
-        max_running: 2,
+        max_running: 1,
         max_waiting: 1,
-        retry_after: Duration::from_secs(4),
         ..Default::default()
     };
     let server = Server::start(limits).await;
     let running: Vec<_> = (0..2).map(|_| server.query(b"wait")).collect();
     server.until_running(2).await;
-    // Of two more, one waits and the other is refused while everything is still busy.
-    let (mut third, mut fourth) = (server.query(b"more"), server.query(b"more"));
-    let (refused, waiting) = tokio::select! {
-        answer = &mut third => (answer.unwrap(), fourth),
-        answer = &mut fourth => (answer.unwrap(), third),
-    };
-    assert_eq!(refused.1, Some(4));
+    let refused = server.query(b"more").await.unwrap();
+    assert_eq!(refused.1, Some(1));
     failed(refused, 503, "overloaded");
-    assert_eq!(server.script.running.load(Ordering::SeqCst), 2);
     // Other methods are served meanwhile.
     assert_eq!(
         answer(server.get(Method::GetInfo.path())).await.0,
         StatusCode::OK
     );
     server.script.release.add_permits(2);
-    for query in running.into_iter().chain([waiting]) {
+    for query in running {
         assert_eq!(query.await.unwrap().0, StatusCode::OK);
     }
     server.serves().await;
+}
+
+#[tokio::test]
+async fn connections_of_one_address_are_limited() {
+    let limits = ServerLimits {
+        max_connections_per_address: 2,
+        ..Default::default()
+    };
+    let server = Server::start(limits).await;
+    let held = [
+        TcpStream::connect(server.address).await.unwrap(),
+        TcpStream::connect(server.address).await.unwrap(),
+    ];
+    let mut third = TcpStream::connect(server.address).await.unwrap();
+    assert_eq!(read_to_end(&mut third).await, b"");
+    drop(held);
+    // They are given back when the server has noticed.
+    while server.get("/health").send().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_worker_with_a_certificate_speaks_tls_and_nothing_else() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
+    );
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let tls = Tls::load(&certificate, &key).unwrap();
+    let limits = ServerLimits {
+        head_timeout: Duration::from_millis(250),
+        ..Default::default()
+    };
+    let server = Server::start_with(limits, Some(tls)).await;
+
+    let root = reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).unwrap();
+    let trusting = Client::builder().no_proxy().add_root_certificate(root);
+    let url = format!("https://localhost:{}/health", server.address.port());
+    let answer = trusting.build().unwrap().get(&url).send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "ok\n");
+    assert!(server.client.get(&url).send().await.is_err(), "not trusted");
+    assert!(server.get("/health").send().await.is_err(), "not TLS");
+    // Who does not go on with the handshake is cut off.
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    assert_eq!(read_to_end(&mut silent).await, b"");
+
+    assert!(Tls::load(&key, &key).is_err(), "no certificate");
+    assert!(Tls::load(&certificate, &certificate).is_err(), "no key");
+    assert!(Tls::load(&folder.path().join("none"), &key).is_err());
+}
+
+#[tokio::test]
+async fn every_answer_has_the_name_of_its_request() {
+    let server = Server::start(ServerLimits::default()).await;
+    let id = |response: &reqwest::Response| {
+        let id = response.headers().get("x-request-id").expect("it is there");
+        id.to_str().expect("text").to_owned()
+    };
+    let given = server.get("/health").header("x-request-id", "my-7");
+    assert_eq!(id(&given.send().await.unwrap()), "my-7");
+    let mut seen = std::collections::HashSet::new();
+    for wrong in ["", "with space", &"x".repeat(65)] {
+        let request = server
+            .post("/prpc/Nothing.Here", "")
+            .header("x-request-id", wrong);
+        let made_up = id(&request.send().await.unwrap());
+        assert_eq!(made_up.len(), 16, "{made_up}");
+        assert!(seen.insert(made_up));
+    }
+}
+
+#[tokio::test]
+async fn metrics_count_calls_by_method_and_code() {
+    let server = Server::start(ServerLimits::default()).await;
+    server.serves().await;
+    server.query(b"refuse").await.unwrap();
+    answer(server.post("/prpc/strange", "")).await;
+    let (status, _, page) = answer(server.get("/metrics")).await;
+    assert_eq!(status, StatusCode::OK);
+    let page = String::from_utf8(page).unwrap();
+    for line in [
+        r#"phat_calls_total{method="PhactoryAPI.ContractQuery",code="ok"} 1"#,
+        r#"phat_calls_total{method="PhactoryAPI.ContractQuery",code="unknown-contract"} 1"#,
+        r#"phat_calls_total{method="unknown",code="unknown-method"} 1"#,
+        "# TYPE phat_connections gauge",
+        "script_running 0",
+    ] {
+        assert!(page.lines().any(|other| other == line), "{line} in\n{page}");
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use serde_json::json;
 pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
     let chain = context.chain().await?;
     let head = waiting("asking the chain", chain.head()).await?;
-    let workers = look(&chain).await?;
+    let workers = look(&chain, &context.roots()?).await?;
     let mut text = format!("{}\n", style::strong("chain"));
     text.push_str(&lines(&[
         ("address", chain.url().into()),

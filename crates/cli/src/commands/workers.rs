@@ -7,7 +7,7 @@ use crate::{
     report::{Report, style, table, waiting},
 };
 use phat_client::{
-    ChainClient, WorkerClient,
+    ChainClient, Roots, WorkerClient,
     chain::{Divergence, Worker},
     primitives::{ClusterId, WorkerId},
 };
@@ -50,7 +50,7 @@ pub(crate) struct Answer {
 /// Shows workers.
 pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
     let chain = context.chain().await?;
-    let workers = look(&chain).await?;
+    let workers = look(&chain, &context.roots()?).await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     // A clock before 1970 cannot tell how much time is left.
     let now = now.unwrap_or_default();
@@ -167,7 +167,7 @@ fn to_json(worker: &Seen) -> serde_json::Value {
 }
 
 /// Asks the chain for all workers, and each of them how it is.
-pub(crate) async fn look(chain: &ChainClient) -> Result<Vec<Seen>, CliError> {
+pub(crate) async fn look(chain: &ChainClient, roots: &Roots) -> Result<Vec<Seen>, CliError> {
     let mut clusters = Vec::new();
     for cluster in chain.clusters().await? {
         clusters.push((cluster.id, chain.cluster_workers(cluster.id).await?));
@@ -181,7 +181,7 @@ pub(crate) async fn look(chain: &ChainClient) -> Result<Vec<Seen>, CliError> {
             .find(|(_, members)| members.contains(&id))
             .map(|(id, _)| *id);
         let answer = match endpoints.first() {
-            Some(url) => waiting("asking the workers", ask(id, url)).await,
+            Some(url) => waiting("asking the workers", ask(id, url, roots)).await,
             None => Err(format!("{id} has announced no endpoint")),
         };
         workers.push(Seen {
@@ -196,8 +196,8 @@ pub(crate) async fn look(chain: &ChainClient) -> Result<Vec<Seen>, CliError> {
     Ok(workers)
 }
 
-async fn ask(id: WorkerId, url: &str) -> Result<Answer, String> {
-    let worker = WorkerClient::connect(url)
+async fn ask(id: WorkerId, url: &str, roots: &Roots) -> Result<Answer, String> {
+    let worker = WorkerClient::connect_trusting(url, roots)
         .await
         .map_err(|error| error.to_string())?;
     if worker.id() != id {

@@ -84,6 +84,9 @@ pub(crate) enum DevError {
     /// The engine does not start.
     #[error("the engine does not start: {0}")]
     Engine(#[from] phat_engine::ExecutionFault),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] phat_worker::server::TlsError),
     /// A worker does not start.
     #[error("worker {index} does not start: {source}")]
     Worker {

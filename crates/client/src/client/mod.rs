@@ -16,7 +16,7 @@ use crate::{
     limits::{RECEIPT_POLL, RECEIPT_TIMEOUT},
     proof::{BadProof, ProvenReceipt},
     transcode::Output,
-    worker::{Assumed, Caller, Signed, WorkerClient, WorkerError},
+    worker::{Assumed, Caller, Roots, Signed, WorkerClient, WorkerError},
 };
 use codec::{Decode, Encode};
 use phat_crypto::{
@@ -133,6 +133,17 @@ impl Client {
         cluster: Option<ClusterId>,
         account: Account,
     ) -> Result<Self, ClientError> {
+        Self::connect_trusting(chain, worker, cluster, account, &Roots::default()).await
+    }
+
+    /// As [`Client::connect`], to a worker whose certificate may come from one of `roots`.
+    pub async fn connect_trusting(
+        chain: ChainClient,
+        worker: Option<&str>,
+        cluster: Option<ClusterId>,
+        account: Account,
+        roots: &Roots,
+    ) -> Result<Self, ClientError> {
         let clusters = chain.clusters().await?;
         let cluster = clusters
             .into_iter()
@@ -141,7 +152,7 @@ impl Client {
         let members = chain.cluster_workers(cluster.id).await?;
         let worker = match worker {
             Some(url) => {
-                let worker = WorkerClient::connect(url).await?;
+                let worker = WorkerClient::connect_trusting(url, roots).await?;
                 if !members.contains(&worker.id()) {
                     return Err(ClientError::ForeignWorker {
                         url: url.into(),
@@ -150,7 +161,7 @@ impl Client {
                 }
                 worker
             }
-            None => first_that_answers(&chain, &members).await?,
+            None => first_that_answers(&chain, &members, roots).await?,
         };
         let caller = Caller::new(&account);
         Ok(Self {
@@ -603,11 +614,12 @@ pub fn output(interface: &Interface, function: &Function, receipt: &Receipt) -> 
 async fn first_that_answers(
     chain: &ChainClient,
     members: &[WorkerId],
+    roots: &Roots,
 ) -> Result<WorkerClient, ClientError> {
     let mut errors = Vec::new();
     for id in members {
         for url in chain.endpoints(*id).await? {
-            match WorkerClient::connect(&url).await {
+            match WorkerClient::connect_trusting(&url, roots).await {
                 Ok(worker) if worker.id() == *id => return Ok(worker),
                 Ok(worker) => errors.push(WorkerError::BadAnswer {
                     what: format!("it is {} instead of {id}", worker.id()),

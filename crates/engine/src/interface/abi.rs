@@ -7,12 +7,19 @@
 //! 3. the function's base price is charged;
 //! 4. the function runs over the contract's memory ([`Context`]); every pointer and length is
 //!    checked there, and bytes are charged before they are copied;
-//! 5. the gas that is left goes back into the store as fuel.
+//! 5. the gas that is left goes back into the store as fuel;
+//! 6. an execution that has used [`Config::yield_gas`](crate::Config::yield_gas) yields: a contract
+//!    that calls the host all the time never uses up the fuel after which wasmtime would yield.
 //!
 //! A function that ends the contract (because it returned, or failed) leaves the reason in the
 //! [`Guest`] and traps.
 
-use std::sync::Arc;
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
 
 use codec::{Decode, DecodeLimit};
 use wasmtime::Caller;
@@ -90,6 +97,37 @@ fn leave<R>(caller: &mut Caller<'_, Guest>, result: Result<R, Exit>) -> wasmtime
     }
 }
 
+/// The end of a host function: its result, at once or after the execution has yielded.
+pub(crate) struct Turn<R> {
+    result: Option<wasmtime::Result<R>>,
+    yields: bool,
+}
+
+impl<R> Turn<R> {
+    pub(crate) fn over(caller: &mut Caller<'_, Guest>, result: wasmtime::Result<R>) -> Self {
+        let yields = result.is_ok() && caller.data_mut().session_mut().must_yield();
+        Self {
+            result: Some(result),
+            yields,
+        }
+    }
+}
+
+impl<R: Unpin> Future for Turn<R> {
+    type Output = wasmtime::Result<R>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        if std::mem::take(&mut self.yields) {
+            task.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        match self.result.take() {
+            Some(result) => Poll::Ready(result),
+            None => Poll::Pending,
+        }
+    }
+}
+
 impl Context<'_> {
     fn begin(&mut self, fuel_left: u64, cost: Cost, effect: Effect) -> Result<(), Exit> {
         self.guest.take_fuel(fuel_left)?;
@@ -115,6 +153,7 @@ impl Context<'_> {
 
     /// Charges gas.
     pub(crate) fn charge(&mut self, amount: u64) -> Result<(), Exit> {
+        self.session_mut().count(amount);
         Ok(self.session_mut().frame_mut().gas.charge(amount)?)
     }
 

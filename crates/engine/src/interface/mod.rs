@@ -150,18 +150,19 @@ macro_rules! alias {
     };
 }
 
-/// Links one function. `now` runs at once; `waits` may have to wait for another contract or for the
-/// host, and answers with a `u32`.
+/// Links one function. `now` runs at once, and waits afterwards only if the execution has to yield;
+/// `waits` may have to wait for another contract or for the host, and answers with a `u32`.
 macro_rules! link_one {
     (now, $linker:ident, $module:literal, $name:expr, ($($arg:ident: $ty:ident),*), $ret:ty,
      $effect:ident, $cost:ident, $function:path) => {
-        $linker.func_wrap(
+        $linker.func_wrap_async(
             $module,
             $name,
-            |mut caller: Caller<'_, Guest>, $($arg: $ty),*| -> wasmtime::Result<$ret> {
-                abi::enter(&mut caller, costs::$cost, Effect::$effect, |context| {
+            |mut caller: Caller<'_, Guest>, ($($arg,)*): ($($ty,)*)| {
+                let result = abi::enter(&mut caller, costs::$cost, Effect::$effect, |context| {
                     $function(context, $($arg),*)
-                })
+                });
+                Box::new(abi::Turn::over(&mut caller, result))
             },
         )?
     };
@@ -172,10 +173,14 @@ macro_rules! link_one {
             $name,
             |mut caller: Caller<'_, Guest>, ($($arg,)*): ($($ty,)*)| {
                 Box::new(async move {
-                    abi::enter_pending(&mut caller, costs::$cost, Effect::$effect, |context| {
-                        $function(context, $($arg),*)
-                    })
-                    .await
+                    let enter = abi::enter_pending(
+                        &mut caller,
+                        costs::$cost,
+                        Effect::$effect,
+                        |context| $function(context, $($arg),*),
+                    );
+                    let result = enter.await;
+                    abi::Turn::over(&mut caller, result).await
                 })
             },
         )?

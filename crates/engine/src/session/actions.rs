@@ -291,6 +291,31 @@ impl Session {
         Ok(())
     }
 
+    /// Counts gas of the host's functions towards [`Session::must_yield`].
+    pub(crate) fn count(&mut self, gas: u64) {
+        self.since_yield = self.since_yield.saturating_add(gas);
+    }
+
+    /// Counts gas of the contract's own code. Wasmtime has yielded by itself each time it was used up
+    /// on the way.
+    pub(crate) fn count_own(&mut self, gas: u64) {
+        let yield_gas = self.engine.yield_gas();
+        if gas >= yield_gas {
+            self.since_yield = gas % yield_gas;
+        } else {
+            self.count(gas);
+        }
+    }
+
+    /// Whether it is time to yield; counting begins anew then.
+    pub(crate) fn must_yield(&mut self) -> bool {
+        let must = self.since_yield >= self.engine.yield_gas();
+        if must {
+            self.since_yield = 0;
+        }
+        must
+    }
+
     /// Asks the host now and then whether to stop.
     pub(crate) fn check_interrupted(&mut self) -> Result<(), Failure> {
         const EVERY: u64 = 64;

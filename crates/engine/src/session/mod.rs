@@ -95,6 +95,8 @@ pub(crate) struct Session {
     pub(crate) deposits: DepositMeter,
     /// Host functions called, to ask now and then whether to stop.
     pub(crate) host_calls: u64,
+    /// Gas used since the execution last yielded.
+    pub(crate) since_yield: u64,
     /// What the origin lacked when deposits were due.
     pub(crate) shortfall: Option<Shortfall>,
     event_bytes: usize,
@@ -133,6 +135,7 @@ impl Session {
             gas: GasMeter::new(gas_limit),
             deposits: DepositMeter::new(deposit_limit),
             host_calls: 0,
+            since_yield: 0,
             shortfall: None,
             event_bytes: 0,
             nonce: None,

@@ -23,8 +23,11 @@ pub enum ServiceError {
         message: String,
     },
     /// There is more to do than the worker can.
-    #[error("the worker has too much to do; try again later or ask another worker of the cluster")]
+    #[error("{}", overloaded(.code))]
     Overloaded {
+        /// What there is too much of: `overloaded` for the worker as a whole, `contract-overloaded`
+        /// for the queries of the contract, `too-many-queries` for those of the caller.
+        code: &'static str,
         /// When to try again.
         retry_after: Duration,
     },
@@ -40,6 +43,16 @@ pub enum ServiceError {
     /// into the worker's log.
     #[error("internal error; the worker's log has the cause")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn overloaded(code: &str) -> &'static str {
+    match code {
+        "contract-overloaded" => {
+            "more is asked of this contract than its share of the worker allows; try again later or ask another worker of the cluster"
+        }
+        "too-many-queries" => "you have asked too much at once; wait for the answers and try again",
+        _ => "the worker has too much to do; try again later or ask another worker of the cluster",
+    }
 }
 
 /// A response that is not the method's message.
@@ -70,11 +83,9 @@ impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
         let (status, code, retry_after) = match &error {
             ServiceError::Refused { code, .. } => (StatusCode::BAD_REQUEST, *code, None),
-            ServiceError::Overloaded { retry_after } => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "overloaded",
-                Some(*retry_after),
-            ),
+            ServiceError::Overloaded { code, retry_after } => {
+                (StatusCode::SERVICE_UNAVAILABLE, *code, Some(*retry_after))
+            }
             ServiceError::Unavailable { retry_after, .. } => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
@@ -89,6 +100,12 @@ impl From<ServiceError> for Failure {
             retry_after,
             ..Self::new(status, code, error)
         }
+    }
+}
+
+impl Failure {
+    pub(super) fn code(&self) -> &'static str {
+        self.code
     }
 }
 

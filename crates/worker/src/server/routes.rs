@@ -5,58 +5,143 @@ use super::{
     error::{Failure, success},
     snapshots,
 };
+use crate::metrics::Page;
 use axum::{
     Router,
     body::{Body, Bytes},
+    extract::Request,
     extract::State,
-    http::{self, StatusCode, Uri, header},
+    http::{self, HeaderName, HeaderValue, StatusCode, Uri, header},
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::get,
 };
 use http_body_util::BodyExt;
+use phat_crypto::rand_core::{OsRng, RngCore};
 use phat_prpc::{Empty, GetContractInfoRequest, Message, Method};
-use std::{any::Any, fmt::Display, future::Future, sync::Arc};
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    fmt::Display,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{
     sync::Semaphore,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout},
 };
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{self, CorsLayer},
 };
+use tracing::Instrument;
 
 /// A body that is larger than permitted is read to its end, up to this many times the limit, and
 /// thrown away: a client that is still sending does not read the error.
 const DISCARD_FACTOR: usize = 4;
 
-/// The routes of a worker. Clients run in web pages of any origin.
-pub(super) fn router<S: Service>(service: Arc<S>, limits: ServerLimits) -> Router {
+/// Names a request, in its answer and in the worker's log.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Bytes of a request's name that a client may choose.
+const MAX_REQUEST_ID: usize = 64;
+/// When a client should try again that came while as many requests of its kind as may be were in hand.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The routes of a worker. Clients run in web pages of any origin. `connections` has a permit for
+/// each connection that may still come.
+pub(super) fn router<S: Service>(
+    service: Arc<S>,
+    limits: ServerLimits,
+    connections: Arc<Semaphore>,
+) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(cors::Any)
         .allow_methods([http::Method::GET, http::Method::POST])
         .allow_headers(cors::Any)
-        .expose_headers([header::RETRY_AFTER]);
+        .expose_headers([header::RETRY_AFTER, REQUEST_ID]);
     Router::new()
         .route("/health", get(health::<S>))
         .merge(snapshots::router(service.clone(), limits))
+        .route("/metrics", get(metrics::<S>))
         .fallback(call::<S>)
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(named))
         .layer(cors)
         .with_state(Arc::new(App {
             service,
             limits,
             places: Semaphore::new(limits.max_running.saturating_add(limits.max_waiting)),
-            running: Semaphore::new(limits.max_running),
+            connections,
+            calls: Mutex::default(),
         }))
 }
 
 struct App<S> {
     service: Arc<S>,
     limits: ServerLimits,
-    /// A place for each query that runs or waits.
+    /// A place for each query that runs or waits. Who computes when is the service's business; this
+    /// bounds what a query costs before it knows.
     places: Semaphore,
-    /// A place for each query that runs.
-    running: Semaphore,
+    connections: Arc<Semaphore>,
+    /// Calls that have ended, by method and code.
+    calls: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
+}
+
+/// Names the request, so that its answer and what the log says of it can be found together.
+async fn named(request: Request, next: Next) -> Response {
+    let given = request.headers().get(REQUEST_ID).filter(|id| {
+        let visible = id.as_bytes().iter().all(u8::is_ascii_graphic);
+        visible && (1..=MAX_REQUEST_ID).contains(&id.len())
+    });
+    let id = match given {
+        Some(id) => id.clone(),
+        None => {
+            let mut bytes = [0; 8];
+            OsRng.fill_bytes(&mut bytes);
+            // Hex fits into a header.
+            HeaderValue::from_str(&hex::encode(bytes)).unwrap_or(HeaderValue::from_static("-"))
+        }
+    };
+    let path = request.uri().path().to_owned();
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), path);
+    let begun = Instant::now();
+    let mut response = async {
+        let response = next.run(request).await;
+        tracing::info!(
+            status = response.status().as_u16(),
+            microseconds = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            "answered"
+        );
+        response
+    }
+    .instrument(span)
+    .await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+async fn metrics<S: Service>(State(app): State<Arc<App<S>>>) -> Response {
+    let mut page = Page::default();
+    let name = "phat_calls_total";
+    page.family(
+        name,
+        "counter",
+        "Calls that have ended, by method and by the code of the error.",
+    );
+    let calls = app.calls.lock().unwrap_or_else(PoisonError::into_inner);
+    for ((method, code), count) in calls.iter() {
+        page.sample(name, &[("method", method), ("code", code)], count);
+    }
+    drop(calls);
+    let open = app
+        .limits
+        .max_connections
+        .saturating_sub(app.connections.available_permits());
+    page.single("phat_connections", "gauge", "Connections of clients.", open);
+    app.service.metrics(&mut page);
+    let kind = "text/plain; version=0.0.4";
+    ([(header::CONTENT_TYPE, kind)], page.text()).into_response()
 }
 
 async fn health<S: Service>(State(app): State<Arc<App<S>>>) -> Response {
@@ -73,14 +158,18 @@ async fn call<S: Service>(
     body: Body,
 ) -> Result<Response, Failure> {
     let name = uri.path().strip_prefix("/prpc/").unwrap_or_default();
-    match name.parse::<Method>() {
-        Ok(method) => app.serve(method, verb, body).await,
-        Err(unknown) => Err(Failure::new(
-            StatusCode::NOT_FOUND,
-            "unknown-method",
-            unknown,
-        )),
-    }
+    let (method, answer) = match name.parse::<Method>() {
+        Ok(method) => (method.name(), app.serve(method, verb, body).await),
+        Err(unknown) => {
+            let failure = Failure::new(StatusCode::NOT_FOUND, "unknown-method", unknown);
+            ("unknown", Err(failure))
+        }
+    };
+    let code = answer.as_ref().err().map_or("ok", Failure::code);
+    let mut calls = app.calls.lock().unwrap_or_else(PoisonError::into_inner);
+    *calls.entry((method, code)).or_default() += 1;
+    drop(calls);
+    answer
 }
 
 /// Whether the request of a method is [`Empty`], so that a person can open it in a browser.
@@ -188,21 +277,19 @@ impl<S: Service> App<S> {
         })
     }
 
-    /// Runs a query when its turn comes, unless too many wait already.
+    /// Lets the service answer a query in time, unless too many are in hand already.
     async fn admit<M>(
         &self,
         query: impl Future<Output = Result<M, ServiceError>>,
     ) -> Result<M, Failure> {
-        let retry_after = self.limits.retry_after;
-        let overloaded = ServiceError::Overloaded { retry_after };
-        let deadline = Instant::now() + self.limits.query_timeout;
         let Ok(_place) = self.places.try_acquire() else {
+            let overloaded = ServiceError::Overloaded {
+                code: "overloaded",
+                retry_after: RETRY_AFTER,
+            };
             return Err(overloaded.into());
         };
-        let Ok(Ok(_turn)) = timeout_at(deadline, self.running.acquire()).await else {
-            return Err(overloaded.into());
-        };
-        match timeout_at(deadline, query).await {
+        match timeout(self.limits.query_timeout, query).await {
             Ok(result) => Ok(result?),
             Err(_) => Err(Failure::new(
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -1,6 +1,7 @@
 //! What the HTTP service needs from the worker.
 
 use super::ServiceError;
+use crate::metrics::Page;
 use phat_primitives::{ClusterId, Hash};
 use phat_prpc::{
     ContractQueryRequest, ContractQueryResponse, GetClusterInfoResponse, GetContractInfoRequest,
@@ -17,6 +18,9 @@ use std::{fs::File, future::Future};
 pub trait Service: Send + Sync + 'static {
     /// `Err` says in a sentence why the worker serves no queries at present.
     fn health(&self) -> Result<(), String>;
+
+    /// Adds what the worker counts to the page that `/metrics` answers with.
+    fn metrics(&self, page: &mut Page);
 
     /// State of the worker.
     fn info(&self) -> PhactoryInfo;

@@ -2,7 +2,7 @@
 //! encrypted, so everybody may have them. A transfer that was interrupted can be taken up again
 //! (`Range: bytes=N-`): connections do not live for ever.
 
-use super::{ServerLimits, Service, ServiceError, error::Failure};
+use super::{ServerLimits, Service, ServiceError, error::Failure, routes::RETRY_AFTER};
 use crate::snapshot;
 use axum::{
     Router,
@@ -27,7 +27,6 @@ const PIECE_LEN: usize = 64 * 1024;
 struct App<T> {
     service: Arc<T>,
     places: Arc<Semaphore>,
-    limits: ServerLimits,
 }
 
 pub(super) fn router<T: Service, S: Clone + Send + Sync + 'static>(
@@ -41,7 +40,6 @@ pub(super) fn router<T: Service, S: Clone + Send + Sync + 'static>(
         .with_state(Arc::new(App {
             service,
             places: Arc::new(Semaphore::new(limits.max_snapshots)),
-            limits,
         }))
 }
 
@@ -75,8 +73,11 @@ async fn one<T: Service>(
 ) -> Result<Response, Failure> {
     let (cluster, root) = (parse(&cluster)?, parse(&root)?);
     let Ok(place) = app.places.clone().try_acquire_owned() else {
-        let retry_after = app.limits.retry_after;
-        return Err(ServiceError::Overloaded { retry_after }.into());
+        return Err(ServiceError::Overloaded {
+            code: "overloaded",
+            retry_after: RETRY_AFTER,
+        }
+        .into());
     };
     let file = app
         .service

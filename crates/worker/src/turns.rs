@@ -1,0 +1,454 @@
+//! Who computes next. Each query of a contract is a future; it is polled only while it has one of as
+//! many slots as there are processors, and is charged with the processor time that each poll took.
+//! [`phat_scheduler`] decides who gets the slots; this part has the clock and the wakers.
+//!
+//! A contract that computes yields every millisecond or so (`phat_engine::Config::yield_gas`), and its
+//! query goes back into the queue. One that waits for HTTP has no slot.
+//!
+//! What the worker has to do before it knows which contract a query is for, or that is for none, is a
+//! flow of its own, [`Flow::Worker`]. It weighs a quarter of all stake, so strangers who send rubbish
+//! cannot keep contracts from computing. The system contract, which clients ask with every
+//! transaction, weighs an eighth at least, whether anybody stakes on it or not.
+
+use crate::{
+    metrics::{Metrics, Refusal},
+    server::{ServerLimits, ServiceError},
+};
+use futures::task::AtomicWaker;
+use phat_primitives::{Balance, ContractId};
+use phat_scheduler::{FlowStatus, Limits, Refused, Scheduler, Ticket, Work};
+use rustix::time::{ClockId, clock_gettime};
+use std::{
+    cmp::Reverse,
+    collections::HashMap,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::{Duration, Instant},
+};
+
+/// Part of all stake that [`Flow::Worker`] weighs.
+const WORKER_SHARE: Balance = 4;
+/// Part of all stake that the system contract weighs at least.
+const SYSTEM_SHARE: Balance = 8;
+/// The longest time after which a refused client is asked to come back.
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+
+/// What shares the worker's processors.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Flow {
+    /// What is for no contract, or not known to be: key agreements with clients, receipts.
+    Worker,
+    /// The queries of a contract.
+    Contract(ContractId),
+}
+
+/// Who asks: the public key by which a client encrypts. It has shown that it has the secret one, or
+/// pays for the key agreement that shows it has not.
+pub(crate) type Caller = [u8; 32];
+
+/// The queue in front of the processors.
+pub(crate) struct Turns {
+    queue: Mutex<Queue>,
+    metrics: Arc<Metrics>,
+}
+
+struct Queue {
+    scheduler: Scheduler<Flow, Caller>,
+    turns: HashMap<Ticket, Arc<Turn>>,
+    /// Stakes above 0.
+    stakes: HashMap<ContractId, Balance>,
+    system: Option<ContractId>,
+}
+
+/// What the queue and a waiting future say to each other.
+#[derive(Default)]
+struct Turn {
+    /// It has a slot.
+    granted: AtomicBool,
+    /// What it waited for has happened.
+    woken: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Wake for Turn {
+    fn wake(self: Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.task.wake();
+    }
+}
+
+/// Processor time of this thread, in nanoseconds. Work is measured by it, so that other programs on
+/// the machine are not charged to whoever happens to run.
+pub(crate) fn processor_time() -> Work {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or_default();
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+}
+
+impl Turns {
+    pub(crate) fn new(limits: &ServerLimits, metrics: Arc<Metrics>) -> Self {
+        let limits = Limits {
+            slots: limits.processors,
+            max_begun: limits.max_running,
+            max_begun_unweighted: limits.max_running_unstaked,
+            max_begun_per_flow: limits.max_running_per_contract,
+            max_waiting: limits.max_waiting,
+            max_waiting_per_flow: limits.max_waiting_per_contract,
+            max_per_caller: limits.max_per_caller,
+        };
+        let mut scheduler = Scheduler::new(limits);
+        scheduler.set_weight(&Flow::Worker, 1);
+        Self {
+            queue: Mutex::new(Queue {
+                scheduler,
+                turns: HashMap::new(),
+                stakes: HashMap::new(),
+                system: None,
+            }),
+            metrics,
+        }
+    }
+
+    /// Takes over stakes that have changed, and says which contract is the system contract.
+    pub(crate) fn set_stakes(
+        &self,
+        changed: Vec<(ContractId, Balance)>,
+        system: Option<ContractId>,
+    ) {
+        self.change(|queue| {
+            if changed.is_empty() && system == queue.system {
+                return;
+            }
+            for (contract, stake) in changed {
+                match stake {
+                    0 => queue.stakes.remove(&contract),
+                    _ => queue.stakes.insert(contract, stake),
+                };
+                let flow = Flow::Contract(contract);
+                queue.scheduler.set_weight(&flow, stake);
+            }
+            let all = queue
+                .stakes
+                .values()
+                .fold(0, |all: Balance, stake| all.saturating_add(*stake));
+            let worker = (all / WORKER_SHARE).max(1);
+            queue.scheduler.set_weight(&Flow::Worker, worker);
+            let own =
+                |contract: &ContractId| queue.stakes.get(contract).copied().unwrap_or_default();
+            if let Some(before) = queue.system.filter(|before| Some(*before) != system) {
+                let weight = own(&before);
+                queue.scheduler.set_weight(&Flow::Contract(before), weight);
+            }
+            if let Some(system) = system {
+                let weight = own(&system).max(all / SYSTEM_SHARE).max(1);
+                queue.scheduler.set_weight(&Flow::Contract(system), weight);
+            }
+            queue.system = system;
+            let mut heaviest: Vec<_> = queue.stakes.iter().collect();
+            heaviest.sort_unstable_by_key(|(contract, stake)| (Reverse(**stake), **contract));
+            let heaviest = heaviest.into_iter().map(|(contract, _)| *contract);
+            self.metrics.name(heaviest);
+        });
+    }
+
+    /// Runs a future when it is its flow's turn. `before` is what has been done for it already, and is
+    /// charged to the flow as well.
+    ///
+    /// # Errors
+    ///
+    /// If too many wait already.
+    pub(crate) async fn run<F: Future>(
+        self: &Arc<Self>,
+        flow: Flow,
+        caller: Caller,
+        before: Work,
+        future: F,
+    ) -> Result<F::Output, ServiceError> {
+        let turn = Arc::new(Turn::default());
+        let ticket = self.admit(flow, caller, &turn)?;
+        let running = Running {
+            turns: self.clone(),
+            flow,
+            ticket,
+            waker: turn.clone().into(),
+            turn,
+            phase: Phase::Wants,
+            uncharged: before,
+            since: Some(Instant::now()),
+            // A query is a large future, and is moved no more from here on.
+            future: Box::pin(future),
+        };
+        Ok(running.await)
+    }
+
+    fn admit(&self, flow: Flow, caller: Caller, turn: &Arc<Turn>) -> Result<Ticket, ServiceError> {
+        let admitted = self.change(|queue| {
+            let ticket = queue.scheduler.admit(&flow, caller);
+            let ticket =
+                ticket.map_err(|refused| (refused, queue.scheduler.expected_wait(&flow)))?;
+            queue.turns.insert(ticket, turn.clone());
+            Ok(ticket)
+        });
+        admitted.map_err(|(refused, wait)| {
+            let (refusal, code) = match refused {
+                Refused::Full => (Refusal::QueueFull, "overloaded"),
+                Refused::FlowFull => (Refusal::ContractQueueFull, "contract-overloaded"),
+                Refused::CallerFull => (Refusal::CallerFull, "too-many-queries"),
+            };
+            self.metrics.refused(refusal);
+            ServiceError::Overloaded {
+                code,
+                retry_after: Duration::from_nanos(wait).min(LONGEST_RETRY),
+            }
+        })
+    }
+
+    /// How long a query of the flow that came now would probably wait.
+    pub(crate) fn expected_wait(&self, flow: Flow) -> Duration {
+        let wait = self.lock().scheduler.expected_wait(&flow);
+        Duration::from_nanos(wait).min(LONGEST_RETRY)
+    }
+
+    /// The flows, and the work of those that are not among them any more.
+    pub(crate) fn status(&self) -> (Vec<(Flow, FlowStatus)>, Work) {
+        let queue = self.lock();
+        let flows = queue.scheduler.flows();
+        let flows = flows.map(|(flow, status)| (*flow, status)).collect();
+        (flows, queue.scheduler.forgotten())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // The queue is whole after each of its operations, so a panic elsewhere spoils nothing.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the queue, and tells those who have got a slot by it.
+    fn change<R>(&self, change: impl FnOnce(&mut Queue) -> R) -> R {
+        let mut queue = self.lock();
+        let result = change(&mut queue);
+        let mut granted = Vec::new();
+        while let Some(ticket) = queue.scheduler.grant() {
+            granted.extend(queue.turns.get(&ticket).cloned());
+        }
+        drop(queue);
+        for turn in granted {
+            turn.granted.store(true, Ordering::Release);
+            turn.task.wake();
+        }
+        result
+    }
+}
+
+enum Phase {
+    /// It stands in the queue, or has got a slot.
+    Wants,
+    /// It waits for something else.
+    Waits,
+    Done,
+}
+
+struct Running<F> {
+    turns: Arc<Turns>,
+    flow: Flow,
+    ticket: Ticket,
+    turn: Arc<Turn>,
+    /// Wakes `turn`.
+    waker: Waker,
+    phase: Phase,
+    /// Work that the flow has not been charged with yet.
+    uncharged: Work,
+    /// When it came, until it begins.
+    since: Option<Instant>,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Running<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        this.turn.task.register(context.waker());
+        if matches!(this.phase, Phase::Waits) {
+            if !this.turn.woken.swap(false, Ordering::AcqRel) {
+                return Poll::Pending;
+            }
+            this.phase = Phase::Wants;
+            this.turns
+                .change(|queue| queue.scheduler.wakes(this.ticket));
+        }
+        if !this.turn.granted.swap(false, Ordering::AcqRel) {
+            return Poll::Pending;
+        }
+        if let Some(since) = this.since.take() {
+            this.turns.metrics.waited(this.flow, since.elapsed());
+        }
+        this.turn.woken.store(false, Ordering::Release);
+        let begun = processor_time();
+        let polled = this
+            .future
+            .as_mut()
+            .poll(&mut Context::from_waker(&this.waker));
+        let done = processor_time().saturating_sub(begun);
+        let work = done.saturating_add(std::mem::take(&mut this.uncharged));
+        match polled {
+            Poll::Ready(output) => {
+                this.phase = Phase::Done;
+                this.turns.end(this.ticket, work);
+                Poll::Ready(output)
+            }
+            Poll::Pending => {
+                // Woken while it ran: it has only given others their turn.
+                let yields = this.turn.woken.swap(false, Ordering::AcqRel);
+                if !yields {
+                    this.phase = Phase::Waits;
+                }
+                this.turns.change(|queue| match yields {
+                    true => queue.scheduler.yields(this.ticket, work),
+                    false => queue.scheduler.blocks(this.ticket, work),
+                });
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Turns {
+    fn end(&self, ticket: Ticket, work: Work) {
+        self.change(|queue| {
+            queue.turns.remove(&ticket);
+            queue.scheduler.ends(ticket, work);
+        });
+    }
+}
+
+impl<F> Drop for Running<F> {
+    /// The client has gone, or the time is up.
+    fn drop(&mut self) {
+        if !matches!(self.phase, Phase::Done) {
+            self.turns.end(self.ticket, self.uncharged);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::executor::block_on;
+    use std::pin::pin;
+    use std::task::Poll::{Pending, Ready};
+    use tokio::sync::oneshot;
+
+    fn turns(processors: usize) -> Arc<Turns> {
+        let limits = ServerLimits {
+            processors,
+            max_waiting: 2,
+            ..ServerLimits::default()
+        };
+        Arc::new(Turns::new(&limits, Arc::default()))
+    }
+
+    fn contract(byte: u8) -> Flow {
+        Flow::Contract(ContractId::repeat_byte(byte))
+    }
+
+    fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    async fn burn() {
+        let begun = processor_time();
+        while processor_time() - begun < 2_000_000 {}
+    }
+
+    fn used(turns: &Turns, flow: Flow) -> Duration {
+        let (flows, _) = turns.status();
+        let found = flows.into_iter().find(|(name, _)| *name == flow);
+        Duration::from_nanos(found.map_or(0, |(_, status)| status.used))
+    }
+
+    #[test]
+    fn who_waits_for_something_else_leaves_the_processor_to_others() {
+        let turns = turns(1);
+        turns.set_stakes(vec![(ContractId::repeat_byte(1), 5)], None);
+        let (answer, answered) = oneshot::channel::<u8>();
+        let mut slow = pin!(turns.run(contract(1), [0; 32], 0, answered));
+        assert!(matches!(poll(slow.as_mut()), Pending));
+        assert!(block_on(turns.run(contract(2), [0; 32], 0, burn())).is_ok());
+        assert!(matches!(poll(slow.as_mut()), Pending));
+        answer.send(7).unwrap();
+        assert!(matches!(poll(slow.as_mut()), Ready(Ok(Ok(7)))));
+        assert!(used(&turns, contract(1)) < Duration::from_millis(1));
+        assert!(turns.status().1 >= 2_000_000, "of contract 2");
+    }
+
+    #[test]
+    fn whoever_yields_goes_back_into_the_queue() {
+        let turns = turns(1);
+        turns.set_stakes(vec![(ContractId::repeat_byte(1), 1)], None);
+        let mut long = pin!(turns.run(contract(1), [0; 32], 0, async {
+            burn().await;
+            tokio::task::yield_now().await;
+            burn().await;
+        }));
+        // Outside of a runtime `yield_now` wakes at once.
+        assert!(matches!(poll(long.as_mut()), Pending));
+        let mut other = pin!(turns.run(contract(1), [0; 32], 1_000, async {}));
+        assert!(matches!(poll(other.as_mut()), Pending));
+        assert!(matches!(poll(long.as_mut()), Ready(Ok(()))));
+        assert!(matches!(poll(other.as_mut()), Ready(Ok(()))));
+        assert!(used(&turns, contract(1)) >= Duration::from_millis(4));
+    }
+
+    #[test]
+    fn too_many_are_refused_and_who_goes_away_makes_room() {
+        let turns = turns(1);
+        let admit = |caller| turns.admit(contract(1), [caller; 32], &Arc::default());
+        let holder = admit(0).unwrap();
+        for caller in 1..3 {
+            admit(caller).unwrap();
+        }
+        let refused = admit(3).unwrap_err();
+        assert!(matches!(refused, ServiceError::Overloaded { .. }));
+        turns.end(holder, 0);
+        assert!(admit(3).is_ok());
+    }
+
+    #[test]
+    fn a_query_whose_client_is_gone_leaves_nothing_behind() {
+        let turns = turns(1);
+        let mut query = Box::pin(turns.run(contract(1), [0; 32], 0, std::future::pending::<()>()));
+        assert!(matches!(poll(query.as_mut()), Pending));
+        assert_eq!(turns.lock().scheduler.begun(), 1);
+        drop(query);
+        let queue = turns.lock();
+        assert_eq!((queue.scheduler.begun(), queue.turns.len()), (0, 0));
+    }
+
+    #[test]
+    fn the_system_contract_has_weight_without_stake() {
+        let turns = turns(1);
+        let system = ContractId::repeat_byte(7);
+        let weight = |flow| {
+            let (flows, _) = turns.status();
+            flows
+                .into_iter()
+                .find(|(name, _)| *name == flow)
+                .map(|(_, status)| status.weight)
+        };
+        turns.set_stakes(Vec::new(), Some(system));
+        assert_eq!(weight(contract(7)), Some(1));
+        turns.set_stakes(vec![(ContractId::repeat_byte(1), 800)], Some(system));
+        assert_eq!(weight(contract(7)), Some(100));
+        assert_eq!(weight(Flow::Worker), Some(200));
+        turns.set_stakes(vec![(system, 400)], Some(system));
+        assert_eq!(weight(contract(7)), Some(400));
+        turns.set_stakes(vec![(system, 0)], None);
+        assert_eq!(weight(contract(7)), None);
+    }
+}
