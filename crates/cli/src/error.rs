@@ -64,6 +64,11 @@ pub(crate) enum CliError {
         /// The file.
         path: PathBuf,
     },
+    /// What a contract is made from is known to those who made it only.
+    #[error(
+        "contract {0:?} was deployed in private, and not from here: give its bundle with --bundle"
+    )]
+    PrivateCode(phat_client::primitives::ContractId),
     /// A salt that is not hex.
     #[error("--salt: `{0}` is not bytes in hex: write 0x and an even number of digits")]
     Salt(String),

@@ -23,15 +23,26 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use phat_crypto::{Keypair, contexts};
+use phat_crypto::{
+    Keypair, Zeroizing,
+    contexts::{self, Context},
+    envelope,
+};
 use phat_engine::Engine;
-use phat_primitives::{ClusterId, ContractId};
+use phat_primitives::{
+    AccountId, ClusterId, ContractId,
+    private::{SealedData, binding},
+};
 
 pub use accumulator::Accumulator;
-pub use apply::{Applied, ApplyError, Block};
+pub use apply::{Applied, ApplyError, Block, Made};
 pub use host::{LogEntry, LogRecord, Surroundings};
 pub use query::{Ask, QueryError};
-pub use settings::{Settings, SettingsError, contracts, settings, weight, weights};
+pub use settings::{Owner, Settings, SettingsError, contracts, owner, settings, weight, weights};
+
+/// The epoch of the key that deployments are encrypted to: the cluster's root key, as long as it is
+/// the only one.
+const FIRST_EPOCH: u32 = 0;
 
 /// One cluster: what stays the same over all its blocks.
 #[derive(Clone)]
@@ -65,6 +76,25 @@ impl Cluster {
     /// The cluster's root key: it signs what the cluster, not one worker, says.
     pub fn root(&self) -> &Keypair {
         &self.root
+    }
+
+    /// Decrypts what `sender` has encrypted to the cluster for a purpose; an error is the reason why
+    /// that is not possible.
+    pub(crate) fn open_private(
+        &self,
+        sealed: &SealedData,
+        purpose: Context,
+        sender: &AccountId,
+    ) -> Result<Zeroizing<Vec<u8>>, String> {
+        if sealed.epoch != FIRST_EPOCH {
+            return Err(format!(
+                "it is encrypted to key {} of the cluster, which there is not: encrypt it again to the one on the chain",
+                sealed.epoch
+            ));
+        }
+        let binding = binding(&self.id, sender);
+        envelope::open_data(&self.root, &sealed.data, purpose, &binding)
+            .map_err(|error| error.to_string())
     }
 
     /// The key of a contract: commands are encrypted to it.

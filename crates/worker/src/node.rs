@@ -16,17 +16,22 @@ use crate::{
     chain::{BLOCKS_PER_REQUEST, Chain, ChainError},
     compiled,
     keys::{self, Keyring},
-    records::{self, BlockReceipts, ClusterState, Membership, Position, RecordError, Secret},
+    records::{
+        self, BlockReceipts, ClusterState, Membership, Position, RecordError, Secret, Statement,
+    },
 };
 use codec::{Decode, Encode};
-use phat_cluster::{Accumulator, ApplyError, Block, Cluster, LogRecord};
+use phat_cluster::{Accumulator, ApplyError, Block, Cluster, LogRecord, Made};
 use phat_crypto::{Keypair, contexts, rand_core::OsRng};
 use phat_engine::{Engine, ExecutionFault, State, StateError, pink::PinkEvent, schema};
 use phat_follower::{Batch, BlockError, FinalBlock, FollowError, Follower, Head, verify_old};
 use phat_primitives::{
     Balance, BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId, commitment,
     message::{ClusterMessage, KeyDelivery, Message, Outbound},
-    report::{ContractReady, Heartbeat, Payload, Roots, SignedContractReady},
+    report::{
+        ContractReady, Heartbeat, Payload, PrivateContractReady, Roots, SignedContractReady,
+        SignedPrivateContractReady,
+    },
 };
 use phat_store::{CommitError, Snapshot, Store};
 use std::{fmt, sync::Arc};
@@ -613,24 +618,8 @@ impl Node {
             receipts: member.record.commitment,
         };
         member.record.note(number, roots);
-        for contract in applied.instantiated {
-            let statement = ContractReady {
-                cluster,
-                contract,
-                public: member.cluster.contract_key(&contract).public(),
-            };
-            let signature = member.cluster.root().sign(
-                contexts::CONTRACT_READY,
-                &statement.encode(),
-                &mut OsRng,
-            );
-            records::put_ready(
-                writes,
-                &SignedContractReady {
-                    statement,
-                    signature,
-                },
-            );
+        for made in &applied.instantiated {
+            records::put_ready(writes, &statement(&member.cluster, made));
         }
         member.record.applied = Position::after(number, outbound);
         member.record.accumulator = applied.accumulator.to_bytes();
@@ -730,6 +719,36 @@ impl Member {
             self.contracts = Some(phat_cluster::contracts(state)?.into());
         }
         Ok(())
+    }
+}
+
+/// What the cluster says of a contract that came to exist.
+fn statement(cluster: &Cluster, made: &Made) -> Statement {
+    let ready = ContractReady {
+        cluster: cluster.id(),
+        contract: made.contract,
+        public: cluster.contract_key(&made.contract).public(),
+    };
+    if made.owner.private {
+        let statement = PrivateContractReady {
+            ready,
+            deployer: made.owner.account,
+        };
+        let context = contexts::PRIVATE_CONTRACT_READY;
+        let signature = cluster
+            .root()
+            .sign(context, &statement.encode(), &mut OsRng);
+        Statement::Private(SignedPrivateContractReady {
+            statement,
+            signature,
+        })
+    } else {
+        let context = contexts::CONTRACT_READY;
+        let signature = cluster.root().sign(context, &ready.encode(), &mut OsRng);
+        Statement::Public(SignedContractReady {
+            statement: ready,
+            signature,
+        })
     }
 }
 

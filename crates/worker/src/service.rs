@@ -11,7 +11,7 @@ use crate::{
 };
 use codec::{Decode, DecodeAll, Encode};
 use phat_attestation::{Claims, Evidence};
-use phat_cluster::{Ask, QueryError, Settings, settings, weight};
+use phat_cluster::{Ask, QueryError, Settings, owner, settings, weight};
 use phat_crypto::{Keypair, SharedKey, certificate, contexts, envelope, rand_core::OsRng};
 use phat_engine::{ExecutionFault, Overlay, State, schema};
 use phat_primitives::{
@@ -332,10 +332,19 @@ impl WorkerService {
         else {
             return Ok(None);
         };
-        let weight = weight(&*state, &ContractId::from(bytes)).map_err(internal)?;
+        let id = ContractId::from(bytes);
+        let weight = weight(&*state, &id).map_err(internal)?;
+        // Anybody can ask this.
+        let private = owner(&*state, &id)
+            .map_err(internal)?
+            .is_some_and(|owner| owner.private);
+        let code_hash = match private {
+            true => String::new(),
+            false => prefixed(&info.code_hash),
+        };
         Ok(Some(ContractInfo {
             id: prefixed(&bytes),
-            code_hash: prefixed(&info.code_hash),
+            code_hash,
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
             sidevm: None,
         }))
