@@ -2,7 +2,7 @@
 
 use crate::{
     identity::Attester,
-    logs::{Logs, prefixed},
+    logs::{Logs, Reader, prefixed},
     node::{MemberView, View},
     records,
     server::{Service, ServiceError},
@@ -294,9 +294,13 @@ impl WorkerService {
                 if !is_logger {
                     return Err(Unanswered::Refused(InkQueryError::SidevmNotFound));
                 }
-                let sees_all = settings.owner == *sender;
+                let reader = LogReader {
+                    state: &*state,
+                    account: *sender,
+                    owns_cluster: settings.owner == *sender,
+                };
                 return Ok(InkQueryOk::InkMessageReturn(
-                    self.logs.answer(&request, sees_all),
+                    self.logs.answer(&request, &reader),
                 ));
             }
         };
@@ -348,6 +352,30 @@ impl WorkerService {
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
             sidevm: None,
         }))
+    }
+}
+
+/// Somebody who asks for the log.
+struct LogReader<'a> {
+    state: &'a dyn State,
+    account: AccountId,
+    owns_cluster: bool,
+}
+
+impl Reader for LogReader<'_> {
+    fn sees_all(&self) -> bool {
+        self.owns_cluster
+    }
+
+    fn may_read(&self, contract: &ContractId) -> bool {
+        match owner(self.state, contract) {
+            Ok(Some(owner)) => owner.account == self.account || self.owns_cluster && !owner.private,
+            Ok(None) => self.owns_cluster,
+            Err(error) => {
+                tracing::error!(%error, "whose contract it is cannot be read");
+                false
+            }
+        }
     }
 }
 

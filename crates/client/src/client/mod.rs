@@ -14,6 +14,7 @@ use crate::{
     exec::{ExecResult, Instantiated, Returned},
     keys::Account,
     limits::{RECEIPT_POLL, RECEIPT_TIMEOUT},
+    logs::Logs,
     proof::{BadProof, ProvenReceipt},
     transcode::Output,
     worker::{Assumed, Caller, Signed, WorkerClient, WorkerError},
@@ -47,6 +48,11 @@ const ASSUMED_DEPOSIT: Balance = 1_000_000_000_000_000_000_000;
 const TOTAL_BALANCE_OF: [u8; 4] = [0x5a, 0x98, 0xf2, 0x26];
 /// Selector of `System::free_balance_of(AccountId) -> Balance` of the system contract.
 const FREE_BALANCE_OF: [u8; 4] = [0x8a, 0x0d, 0x40, 0xd7];
+
+/// Selector of `System::get_driver(String) -> Option<AccountId>` of the system contract.
+const GET_DRIVER: [u8; 4] = [0x27, 0x40, 0xcf, 0x0a];
+/// Name of the driver that answers questions about logs.
+const LOGGER: &str = "PinkLogger";
 
 /// What the account and a contract it makes have to keep in the cluster to exist: one unit each.
 const MINIMUM_BALANCES: Balance = 2;
@@ -554,6 +560,45 @@ impl Client {
             Err(BadProof::NotAgreed { .. }) => Ok(None),
             Err(error) => Err(ClientError::Unproven(error)),
         }
+    }
+
+    /// What a contract has logged on this worker, from a number on, or if negative so many records
+    /// from the end. The worker answers who made the contract, and the cluster's owner; to others the
+    /// log is empty. Queries log on the worker that runs them, commands on all.
+    pub async fn logs(
+        &self,
+        contract: ContractId,
+        from: i64,
+        count: u64,
+    ) -> Result<Logs, ClientError> {
+        let request = serde_json::json!({
+            "action": "GetLog",
+            "from": from,
+            "count": count,
+            "contract": format!("{contract:?}"),
+        });
+        let data = InkQueryData::SidevmMessage(request.to_string().into_bytes());
+        let logger = self.logger().await?;
+        let answer = self.worker.query(&self.caller, logger, data).await?;
+        serde_json::from_slice(&answer).map_err(|error| {
+            let url = self.worker.url().into();
+            let what = format!("its log cannot be read: {error}");
+            WorkerError::BadAnswer { url, what }.into()
+        })
+    }
+
+    /// The contract that answers questions about logs.
+    async fn logger(&self) -> Result<ContractId, ClientError> {
+        let system = self.cluster.system_contract;
+        let call = (GET_DRIVER, LOGGER).encode();
+        let answer = self.worker.call(&self.caller, system, call).await?;
+        // `Result<Option<AccountId>, LangError>`; a LangError is one byte.
+        let named = answer.result.ok().and_then(|returned| {
+            Result::<Option<[u8; 32]>, u8>::decode(&mut returned.data.as_slice())
+                .ok()?
+                .ok()?
+        });
+        Ok(named.map_or(system, ContractId::from))
     }
 
     /// Moves money out of the cluster to the account on the chain, and waits until it has left. It
