@@ -89,6 +89,15 @@ pub enum ApplyError {
     /// A cluster is created once.
     #[error("message {0} creates the cluster a second time")]
     CreatedTwice(MessageNumber),
+    /// A message is encrypted to a transport key that this worker does not have yet. The same block can
+    /// be applied when it has come, see [`Cluster::can_open`].
+    #[error("message {number} needs the cluster's transport key {epoch}, which is not there yet")]
+    NoTransportKey {
+        /// The message.
+        number: MessageNumber,
+        /// Epoch of the key.
+        epoch: u32,
+    },
     /// The system contract could not be made.
     #[error("the system contract of the cluster could not be made: {0}")]
     SystemContract(String),
@@ -109,6 +118,9 @@ impl Cluster {
         let mut outcome = BlockOutcome::default();
         let mut settings = settings::settings(&*state)?;
         for (number, message) in block.messages {
+            // Another worker can read it: to go on as if nobody could would make states differ.
+            self.can_open(&message)
+                .map_err(|epoch| ApplyError::NoTransportKey { number, epoch })?;
             if let ClusterMessage::Created(genesis) = message {
                 if settings.is_some() {
                     return Err(ApplyError::CreatedTwice(number));

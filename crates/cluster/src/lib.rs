@@ -24,15 +24,17 @@ mod settings;
 mod tests;
 
 use phat_crypto::{
-    Keypair, Zeroizing,
+    Keypair, TransportSecret, Zeroizing,
     contexts::{self, Context},
     envelope,
 };
 use phat_engine::Engine;
 use phat_primitives::{
     AccountId, ClusterId, ContractId,
+    message::ClusterMessage,
     private::{SealedData, binding},
 };
+use std::sync::Arc;
 
 pub use accumulator::Accumulator;
 pub use apply::{Applied, ApplyError, Block, Made};
@@ -40,23 +42,54 @@ pub use host::{LogEntry, LogRecord, Surroundings};
 pub use query::{Ask, QueryError};
 pub use settings::{Owner, Settings, SettingsError, contracts, owner, settings, weight, weights};
 
-/// The epoch of the key that deployments are encrypted to: the cluster's root key, as long as it is
-/// the only one.
-const FIRST_EPOCH: u32 = 0;
-
 /// One cluster: what stays the same over all its blocks.
 #[derive(Clone)]
 pub struct Cluster {
     id: ClusterId,
     /// The root key, for life. Contract keys and all that contracts derive come from it.
     root: Keypair,
+    /// Of each chain of transport keys the last secret that is known.
+    transport: Arc<[TransportSecret]>,
     engine: Engine,
 }
 
 impl Cluster {
     /// A cluster with this root key.
     pub fn new(id: ClusterId, root: Keypair, engine: Engine) -> Self {
-        Self { id, root, engine }
+        Self {
+            id,
+            root,
+            transport: Arc::new([]),
+            engine,
+        }
+    }
+
+    /// The same cluster with these transport secrets, of each chain the last one. What was encrypted to
+    /// them or to earlier ones can be read.
+    pub fn with_transport(self, secrets: impl IntoIterator<Item = TransportSecret>) -> Self {
+        Self {
+            transport: secrets.into_iter().collect(),
+            ..self
+        }
+    }
+
+    /// The transport key of an epoch; `None` if it is not known.
+    pub fn transport_key(&self, epoch: u32) -> Option<Keypair> {
+        let known = self.transport.iter().find_map(|secret| secret.at(epoch))?;
+        Some(known.keypair())
+    }
+
+    /// Whether the key is known that a message is encrypted to, if it is encrypted to the cluster.
+    /// Otherwise the epoch whose key is needed.
+    pub fn can_open(&self, message: &ClusterMessage) -> Result<(), u32> {
+        match message {
+            ClusterMessage::UploadPrivate { sealed, .. }
+            | ClusterMessage::InstantiatePrivate { sealed, .. } => {
+                let known = self.transport_key(sealed.epoch);
+                known.map(drop).ok_or(sealed.epoch)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The same cluster, run by another engine. Queries have one of their own, so that they cannot
@@ -86,14 +119,11 @@ impl Cluster {
         purpose: Context,
         sender: &AccountId,
     ) -> Result<Zeroizing<Vec<u8>>, String> {
-        if sealed.epoch != FIRST_EPOCH {
-            return Err(format!(
-                "it is encrypted to key {} of the cluster, which there is not: encrypt it again to the one on the chain",
-                sealed.epoch
-            ));
-        }
+        let key = self
+            .transport_key(sealed.epoch)
+            .ok_or_else(|| format!("the cluster's transport key {} is not known", sealed.epoch))?;
         let binding = binding(&self.id, sender);
-        envelope::open_data(&self.root, &sealed.data, purpose, &binding)
+        envelope::open_data(&key, &sealed.data, purpose, &binding)
             .map_err(|error| error.to_string())
     }
 

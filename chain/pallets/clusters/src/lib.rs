@@ -381,6 +381,8 @@ pub mod pallet {
         WorkerHasDiverged,
         /// The worker has not diverged.
         WorkerNotDiverged,
+        /// The cluster has no transport key of this epoch yet: encrypt to the one on the chain.
+        NoSuchTransportKey,
         /// This call must name the code: to keep it secret, use `instantiate_private`.
         CodeNotNamed,
     }

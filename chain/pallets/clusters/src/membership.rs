@@ -94,6 +94,11 @@ impl<T: Config> Pallet<T> {
         );
         let info = Clusters::<T>::get(cluster).ok_or(Error::<T>::ClusterNotFound)?;
         ensure!(info.lets_deploy(&sender), Error::<T>::NoPermission);
+        // Workers wait for a key that they do not have: it must be one that is on its way to them.
+        ensure!(
+            TransportKeys::<T>::get(cluster).is_some_and(|(epoch, _)| sealed.epoch <= epoch),
+            Error::<T>::NoSuchTransportKey
+        );
         Ok(sender)
     }
 

@@ -312,13 +312,13 @@ impl ChainClient {
         self.read(REGISTRY, "ClusterKeys", (H256(id.0),)).await
     }
 
-    /// The key that deployments in private are encrypted to, and its epoch. The cluster's root key is
-    /// the first and, so far, the only one.
+    /// The key that deployments in private are encrypted to, and its epoch. There is one as soon as a
+    /// gatekeeper has made it; it changes when a worker leaves the cluster.
     pub async fn transport_key(
         &self,
         id: ClusterId,
     ) -> Result<Option<(u32, [u8; 32])>, ChainError> {
-        Ok(self.cluster_key(id).await?.map(|public| (0, public)))
+        self.read(CLUSTERS, "TransportKeys", (H256(id.0),)).await
     }
 
     /// The blocks after which most workers of a cluster have agreed on what it has come to, in order.

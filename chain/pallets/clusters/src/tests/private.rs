@@ -1,6 +1,8 @@
 //! Deployment that only the workers of a cluster can read.
 
-use crate::{ClusterContracts, ClusterPermission, CodeIndex, Contracts, Error, Event, mock::*};
+use crate::{
+    ClusterContracts, ClusterPermission, CodeIndex, Contracts, Error, Event, TransportKeys, mock::*,
+};
 use codec::Encode;
 use pallet_phat_registry::{ClusterKeys, ContractKeys};
 use phat_crypto::{Keypair, contexts, rand_core::OsRng};
@@ -76,6 +78,7 @@ fn on_cluster(body: impl FnOnce()) {
     on_chain(|| {
         assert_ok!(create(1, &[1, 2, 3]));
         ClusterKeys::<Test>::insert(first(), cluster_key().public());
+        TransportKeys::<Test>::insert(first(), (0, [9; 32]));
         ordered();
         body();
     });
@@ -138,7 +141,17 @@ fn limits_permissions_and_money_are_those_of_the_public_calls() {
         assert_ok!(create_with(1, only, &[1]));
         assert_noop!(upload(2, 1), Error::<Test>::NoPermission);
         assert_noop!(make(2, 1, 0), Error::<Test>::NoPermission);
+        assert_noop!(make(3, 1, 0), Error::<Test>::NoSuchTransportKey);
+        TransportKeys::<Test>::insert(first(), (0, [9; 32]));
         assert_ok!(make(3, 1, 0));
+        let later = SealedData {
+            epoch: 1,
+            ..sealed(1)
+        };
+        assert_noop!(
+            Clusters::upload_private(signed(3), first(), later),
+            Error::<Test>::NoSuchTransportKey
+        );
     });
 }
 
