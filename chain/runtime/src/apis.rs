@@ -13,7 +13,7 @@ use polkadot_sdk::*;
 
 use codec::Encode;
 use frame_support::genesis_builder_helper::{build_state, get_preset};
-use phat_primitives::report::{SignedContractReady, SignedReport};
+use phat_primitives::report::{SignedContractReady, SignedPrivateContractReady, SignedReport};
 use sp_api::impl_runtime_apis;
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
 use sp_consensus_grandpa::AuthorityId as GrandpaId;
@@ -39,6 +39,8 @@ sp_api::decl_runtime_apis! {
         fn report_extrinsic(report: SignedReport) -> Vec<u8>;
         /// The transaction that submits a cluster's statement about a contract.
         fn contract_ready_extrinsic(statement: SignedContractReady) -> Vec<u8>;
+        /// The transaction that submits a cluster's statement about a contract made in private.
+        fn private_contract_ready_extrinsic(statement: SignedPrivateContractReady) -> Vec<u8>;
     }
 }
 
@@ -55,6 +57,11 @@ impl_runtime_apis! {
 
         fn contract_ready_extrinsic(statement: SignedContractReady) -> Vec<u8> {
             let call = pallet_phat_clusters::Call::contract_ready { signed: statement };
+            unsigned_extrinsic(call.into())
+        }
+
+        fn private_contract_ready_extrinsic(statement: SignedPrivateContractReady) -> Vec<u8> {
+            let call = pallet_phat_clusters::Call::private_contract_ready { signed: statement };
             unsigned_extrinsic(call.into())
         }
     }

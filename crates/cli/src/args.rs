@@ -84,6 +84,8 @@ pub(crate) enum Command {
     Transfer(commands::transfer::Args),
     /// Show how a command ended, prove it, or check such a proof
     Receipt(commands::receipt::Args),
+    /// Show what a contract has logged, as it comes with --follow
+    Logs(commands::logs::Args),
     /// Let a worker whose state differed from the others' be in a cluster again
     Readmit(commands::readmit::Args),
     /// Try out the rules of the economy, without a network

@@ -190,6 +190,23 @@ impl Book {
         }
     }
 
+    /// The code of a contract that was deployed from here.
+    pub(crate) fn code_of(
+        &self,
+        genesis: Hash,
+        contract: ContractId,
+    ) -> Result<Option<CodeHash>, BookError> {
+        let records = self.records(genesis)?;
+        let record = records
+            .iter()
+            .find(|record| record.contract == hex(contract));
+        Ok(record.and_then(|record| {
+            let mut hash = [0; 32];
+            hex::decode_to_slice(record.code_hash.trim_start_matches("0x"), &mut hash).ok()?;
+            Some(Hash::from(hash))
+        }))
+    }
+
     /// The bundle with this code.
     pub(crate) fn bundle(&self, code_hash: CodeHash) -> Result<Bundle, BookError> {
         let path = self.bundle_path(code_hash);

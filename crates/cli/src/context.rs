@@ -80,7 +80,15 @@ impl Context {
         };
         let bundle = match bundle {
             Some(path) => load_bundle(path)?.1,
-            None => book.bundle(known.code_hash)?,
+            None => {
+                let code_hash = match known.code_hash {
+                    Some(hash) => hash,
+                    None => book
+                        .code_of(chain.genesis(), id)?
+                        .ok_or(CliError::PrivateCode(id))?,
+                };
+                book.bundle(code_hash)?
+            }
         };
         Ok((id, bundle))
     }
@@ -88,7 +96,12 @@ impl Context {
     /// The bundle kept here for a contract, if there is one.
     pub(crate) async fn known_bundle(&self, chain: &ChainClient, id: ContractId) -> Option<Bundle> {
         let known = chain.contract(id).await.ok()??;
-        self.book().ok()?.bundle(known.code_hash).ok()
+        let book = self.book().ok()?;
+        let code_hash = match known.code_hash {
+            Some(hash) => hash,
+            None => book.code_of(chain.genesis(), id).ok()??,
+        };
+        book.bundle(code_hash).ok()
     }
 }
 

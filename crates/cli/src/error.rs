@@ -91,6 +91,19 @@ pub(crate) enum CliError {
         /// What is wrong with it.
         source: BadRoots,
     },
+    /// What a contract is made from is known to those who made it only.
+    #[error(
+        "contract {0:?} was deployed in private, and not from here: give its bundle with --bundle"
+    )]
+    PrivateCode(phat_client::primitives::ContractId),
+    /// There is no such contract.
+    #[error("there is no contract {0:?}: check its address, or see `phat contracts`")]
+    NoContract(phat_client::primitives::ContractId),
+    /// A log that is for others.
+    #[error(
+        "the log of {0:?} is for who made it, and for the cluster's owner: name the account with --suri"
+    )]
+    NotOwner(phat_client::primitives::ContractId),
     /// A salt that is not hex.
     #[error("--salt: `{0}` is not bytes in hex: write 0x and an even number of digits")]
     Salt(String),

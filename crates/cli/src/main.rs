@@ -69,6 +69,10 @@ async fn run(cli: Cli) -> Result<Option<Report>, CliError> {
             commands::economy::run(args)?;
             return Ok(None);
         }
+        Some(Command::Logs(args)) => {
+            commands::logs::run(&context, args).await?;
+            return Ok(None);
+        }
         Some(Command::Accounts(args)) => commands::accounts::run(&context, args).await?,
         Some(Command::Contracts) => commands::contracts::run(&context).await?,
         Some(Command::Workers) => commands::workers::run(&context).await?,

@@ -31,6 +31,7 @@
 //! | [`worker`] | one worker alone: encrypted queries, receipts |
 //! | [`bundle`], [`transcode`] | a contract's interface; arguments and results |
 //! | [`proof`] | receipts that can be shown to others |
+//! | [`logs`] | what contracts have logged |
 //! | [`exec`] | results of executions |
 //! | [`keys`], [`amount`] | accounts, addresses and amounts as people write them |
 //! | [`limits`] | bounds on what others can make this client hold |
@@ -42,6 +43,7 @@ pub mod client;
 pub mod exec;
 pub mod keys;
 pub mod limits;
+pub mod logs;
 pub mod proof;
 pub mod transcode;
 pub mod worker;

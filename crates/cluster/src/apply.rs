@@ -5,7 +5,10 @@ use crate::{
     command::{Ended, Runner},
     host::{ClusterHost, LogEntry, LogRecord},
     limits::{MAX_HOOK_GAS, MAX_HOOKS, MAX_LOGS_PER_BLOCK, SWEEP_PER_BLOCK, SYSTEM_GAS},
-    settings::{self, Hook, Settings, SettingsError, hooks, put_hooks, put_settings, put_weight},
+    settings::{
+        self, Hook, Owner, Settings, SettingsError, hooks, owner_key, put_hooks, put_owner,
+        put_settings, put_weight,
+    },
 };
 use phat_engine::{
     Changes, Determinism, ExecutionFault, Host, InstantiateArgs, Overlay, State, StateError,
@@ -46,8 +49,8 @@ pub struct Applied {
     pub state_root: Hash,
     /// A receipt for each command, in order.
     pub receipts: Vec<Receipt>,
-    /// Contracts that came to exist.
-    pub instantiated: Vec<ContractId>,
+    /// Contracts that came to exist, made by commands.
+    pub instantiated: Vec<Made>,
     /// How the withdrawals in the block ended.
     pub withdrawals: Vec<WithdrawalOutcome>,
     /// What contracts have asked for that concerns the worker and not the state.
@@ -56,6 +59,15 @@ pub struct Applied {
     pub weights: Vec<(ContractId, Balance)>,
     /// What contracts have logged.
     pub logs: Vec<LogRecord>,
+}
+
+/// A contract that came to exist.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Made {
+    /// The contract.
+    pub contract: ContractId,
+    /// Who made it, and whether in private.
+    pub owner: Owner,
 }
 
 /// Why a block could not be applied. None of these is the fault of a command: a worker that meets
@@ -77,6 +89,15 @@ pub enum ApplyError {
     /// A cluster is created once.
     #[error("message {0} creates the cluster a second time")]
     CreatedTwice(MessageNumber),
+    /// A message is encrypted to a transport key that this worker does not have yet. The same block can
+    /// be applied when it has come, see [`Cluster::can_open`].
+    #[error("message {number} needs the cluster's transport key {epoch}, which is not there yet")]
+    NoTransportKey {
+        /// The message.
+        number: MessageNumber,
+        /// Epoch of the key.
+        epoch: u32,
+    },
     /// The system contract could not be made.
     #[error("the system contract of the cluster could not be made: {0}")]
     SystemContract(String),
@@ -97,6 +118,9 @@ impl Cluster {
         let mut outcome = BlockOutcome::default();
         let mut settings = settings::settings(&*state)?;
         for (number, message) in block.messages {
+            // Another worker can read it: to go on as if nobody could would make states differ.
+            self.can_open(&message)
+                .map_err(|epoch| ApplyError::NoTransportKey { number, epoch })?;
             if let ClusterMessage::Created(genesis) = message {
                 if settings.is_some() {
                     return Err(ApplyError::CreatedTwice(number));
@@ -104,7 +128,11 @@ impl Cluster {
                 let created = self
                     .create(&mut overlay, block.number, block.now_ms, *genesis)
                     .await?;
-                outcome.instantiated.push(created.system_contract);
+                let owner = Owner {
+                    account: created.owner,
+                    private: false,
+                };
+                outcome.made(&mut overlay, created.system_contract, owner);
                 settings = Some(created);
                 continue;
             }
@@ -119,7 +147,8 @@ impl Cluster {
                 .await?;
         }
         schema::sweep(&mut overlay, SWEEP_PER_BLOCK)?;
-        let changes = overlay.into_changes()?;
+        let mut changes = overlay.into_changes()?;
+        forget_owners(&mut changes);
         let accumulator = accumulate(&*state, accumulator, &changes)?;
         let state_root = accumulator.root();
         for receipt in &mut outcome.receipts {
@@ -212,6 +241,7 @@ impl Cluster {
         };
         // The contract that it is about, so that its log can say what came of it.
         let mut target = None;
+        let mut private = false;
         let (sender, ended) = match message {
             // Who is in the cluster concerns the workers, and is not part of its state.
             ClusterMessage::Created(_)
@@ -236,6 +266,20 @@ impl Cluster {
                 target = Some((id, "instantiate failed"));
                 (deployer, runner.instantiate(overlay, request).await?)
             }
+            ClusterMessage::UploadPrivate { owner, sealed } => {
+                (owner, runner.upload_private(overlay, &owner, &sealed)?)
+            }
+            ClusterMessage::InstantiatePrivate { deployer, sealed } => {
+                private = true;
+                let ended = runner
+                    .instantiate_private(overlay, deployer, &sealed)
+                    .await?;
+                if ended.outcome.is_err() {
+                    // Its sender has the receipt. Nobody else is to learn even what was to be made.
+                    host.take_logs();
+                }
+                (deployer, ended)
+            }
             ClusterMessage::Command {
                 sender,
                 contract,
@@ -257,7 +301,11 @@ impl Cluster {
             }
         };
         if let Ok(Success::Instantiated(contract, _)) = &ended.outcome {
-            outcome.instantiated.push(*contract);
+            let owner = Owner {
+                account: sender,
+                private,
+            };
+            outcome.made(overlay, *contract, owner);
         }
         outcome
             .receipts
@@ -337,11 +385,29 @@ fn conclude(
 #[derive(Default)]
 struct BlockOutcome {
     receipts: Vec<Receipt>,
-    instantiated: Vec<ContractId>,
+    instantiated: Vec<Made>,
     withdrawals: Vec<WithdrawalOutcome>,
     requests: Vec<(ContractId, PinkEvent)>,
     weights: Vec<(ContractId, Balance)>,
     logs: Vec<LogRecord>,
+}
+
+impl BlockOutcome {
+    /// Remembers who made a contract.
+    fn made(&mut self, overlay: &mut Overlay, contract: ContractId, owner: Owner) {
+        put_owner(overlay, &contract, &owner);
+        self.instantiated.push(Made { contract, owner });
+    }
+}
+
+/// Forgets who made the contracts that are gone.
+pub(crate) fn forget_owners(changes: &mut Changes) {
+    let gone: Vec<_> = changes
+        .iter()
+        .filter(|(key, value)| schema::is_contract(key) && value.is_none())
+        .map(|(key, _)| owner_key(key.get(1..).unwrap_or_default()))
+        .collect();
+    changes.extend(gone.into_iter().map(|key| (key, None)));
 }
 
 /// Does what a contract has asked of the cluster. Returns whether the request was one that concerns

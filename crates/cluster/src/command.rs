@@ -7,7 +7,10 @@ use crate::{
     settings::Hook,
 };
 use codec::Decode;
-use phat_crypto::envelope;
+use phat_crypto::{
+    contexts::{self, Context},
+    envelope,
+};
 use phat_engine::{
     CallArgs, Determinism, ExecReturn, ExecutionFault, Host, InstantiateArgs, Overlay, Report,
     StateError, StorageDeposit, UploadError, ledger, pink::PinkEvent, schema,
@@ -16,6 +19,7 @@ use phat_primitives::{
     AccountId, Balance, ContractId, Hash,
     command::{CommandPayload, EncryptedData, InkCommand},
     message::{Instantiate, ResourceKind},
+    private::{PrivateInstantiate, PrivateUpload, SealedData, unpadded},
     receipt::{ContractEvent, Failure, Success},
 };
 use std::sync::Arc;
@@ -129,6 +133,54 @@ impl Runner<'_> {
                 Ok(Ended::before_start(Failure::CodeRejected(reason)))
             }
         }
+    }
+
+    /// Adds code that only the workers can read.
+    pub(crate) fn upload_private(
+        &self,
+        overlay: &mut Overlay,
+        owner: &AccountId,
+        sealed: &SealedData,
+    ) -> Result<Ended, StateError> {
+        match self.unseal::<PrivateUpload>(sealed, contexts::PRIVATE_UPLOAD, owner) {
+            Ok(PrivateUpload { kind, code }) => self.upload(overlay, owner, kind, &code),
+            Err(reason) => Ok(Ended::before_start(Failure::Unreadable(reason))),
+        }
+    }
+
+    /// Makes a contract that only the workers know what it is made from.
+    pub(crate) async fn instantiate_private(
+        &self,
+        overlay: &mut Overlay,
+        deployer: AccountId,
+        sealed: &SealedData,
+    ) -> Result<Ended, ExecutionFault> {
+        let purpose = contexts::PRIVATE_INSTANTIATE;
+        match self.unseal::<PrivateInstantiate>(sealed, purpose, &deployer) {
+            Ok(private) => {
+                let request = Instantiate {
+                    deployer,
+                    code_hash: private.code_hash,
+                    data: private.data,
+                    salt: private.salt,
+                    transfer: private.transfer,
+                    gas_limit: private.gas_limit,
+                    storage_deposit_limit: private.storage_deposit_limit,
+                };
+                self.instantiate(overlay, request).await
+            }
+            Err(reason) => Ok(Ended::before_start(Failure::Unreadable(reason))),
+        }
+    }
+
+    fn unseal<T: Decode>(
+        &self,
+        sealed: &SealedData,
+        purpose: Context,
+        sender: &AccountId,
+    ) -> Result<T, String> {
+        let plain = self.cluster.open_private(sealed, purpose, sender)?;
+        unpadded(&plain).ok_or_else(|| "what was encrypted is not what the call takes".to_owned())
     }
 
     /// Makes a contract.

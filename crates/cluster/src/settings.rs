@@ -1,5 +1,5 @@
 //! What a cluster keeps of itself beside the contracts: its prices and system contract, and the
-//! weights that contracts have in the queues of the workers.
+//! weights that contracts have in the queues of the workers, and who made which contract.
 
 use codec::{Decode, Encode};
 use phat_engine::{Overlay, State, StateError};
@@ -9,6 +9,7 @@ use phat_primitives::{AccountId, Balance, ContractId, message::Prices};
 const SETTINGS: &[u8] = b"S";
 const HOOKS: &[u8] = b"H";
 const WEIGHT: u8 = b'W';
+const OWNER: u8 = b'O';
 
 /// The settings of a cluster.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -63,6 +64,34 @@ pub fn weights(state: &dyn State) -> Result<Vec<(ContractId, Balance)>, Settings
             Ok((contract, weight(state, &contract)?))
         })
         .collect()
+}
+
+/// Who made a contract. It may read what the contract logs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Owner {
+    /// The account that sent the command.
+    pub account: AccountId,
+    /// The contract was made in private: workers tell nobody what it is made from, and show its log
+    /// to this account only.
+    pub private: bool,
+}
+
+/// Who made a contract; `None` if there is none, or if another contract made it.
+pub fn owner(state: &dyn State, contract: &ContractId) -> Result<Option<Owner>, SettingsError> {
+    let Some(bytes) = state.get(&owner_key(&contract.0))? else {
+        return Ok(None);
+    };
+    Owner::decode(&mut &bytes[..])
+        .map(Some)
+        .map_err(|_| SettingsError::Undecodable)
+}
+
+pub(crate) fn put_owner(overlay: &mut Overlay, contract: &ContractId, owner: &Owner) {
+    overlay.set(owner_key(&contract.0), owner.encode());
+}
+
+pub(crate) fn owner_key(contract: &[u8]) -> Vec<u8> {
+    [&[OWNER], contract].concat()
 }
 
 /// A message that is called at the end of every block.

@@ -1,13 +1,19 @@
 //! A cluster from its first block on, with real contracts.
 
 use crate::{
-    Accumulator, Applied, ApplyError, Ask, Block, Cluster, LogEntry, LogRecord, Surroundings,
+    Accumulator, Applied, ApplyError, Ask, Block, Cluster, LogEntry, LogRecord, Owner,
+    Surroundings,
     limits::{MAX_COMMAND_GAS, MAX_HOOK_GAS, MAX_HOOKS},
     settings,
 };
 use codec::{Decode, Encode};
 use futures::executor::block_on;
-use phat_crypto::{Keypair, envelope, rand_core::OsRng};
+use phat_crypto::{
+    Keypair, TransportSecret, Zeroizing,
+    contexts::{self, Context},
+    envelope,
+    rand_core::OsRng,
+};
 use phat_engine::{
     BoxFuture, Changes, Engine, HttpAnswers, Overlay, State,
     pink::{HttpRequest, HttpRequestError},
@@ -18,6 +24,9 @@ use phat_primitives::{
     command::{CommandPayload, InkCommand},
     ids,
     message::{ClusterGenesis, ClusterMessage, Instantiate, Prices, ResourceKind},
+    private::{
+        ARGUMENTS_STEP, CODE_STEP, PrivateInstantiate, PrivateUpload, SealedData, binding, padded,
+    },
     receipt::{Failure, Receipt, Success},
 };
 use std::sync::{Arc, OnceLock};
@@ -60,7 +69,9 @@ struct Kept {
 
 impl Kept {
     fn new() -> Self {
-        let cluster = Cluster::new(ids::cluster_id(1), Keypair::from_seed([5; 32]), engine());
+        let transport = TransportSecret::new(0, 3, Zeroizing::new([6; 32]));
+        let cluster = Cluster::new(ids::cluster_id(1), Keypair::from_seed([5; 32]), engine())
+            .with_transport([transport]);
         Self {
             cluster,
             state: Changes::new(),
@@ -281,7 +292,14 @@ fn the_first_block_makes_the_system_contract_at_no_cost() {
     let mut kept = Kept::new();
     let applied = kept.apply(vec![genesis()]);
     let settings = settings(&kept.state).unwrap().unwrap();
-    assert_eq!(applied.instantiated, [settings.system_contract]);
+    let made = crate::Made {
+        contract: settings.system_contract,
+        owner: Owner {
+            account: OWNER,
+            private: false,
+        },
+    };
+    assert_eq!(applied.instantiated, [made]);
     assert_eq!(settings.owner, OWNER);
     assert_eq!(
         settings.log_handler, None,
@@ -655,4 +673,178 @@ fn hooks_and_their_gas_are_limited_and_not_for_everybody() {
         1,
         "contracts that do not exist have none"
     );
+}
+
+/// Something that `sender` encrypts to the cluster.
+fn sealed(kept: &Kept, purpose: Context, sender: AccountId, plain: &[u8]) -> SealedData {
+    let epoch = 2;
+    let public = kept.cluster.transport_key(epoch).unwrap().public();
+    let binding = binding(&kept.cluster.id(), &sender);
+    let data = envelope::seal_data(&public, plain, purpose, &binding, &mut OsRng).unwrap();
+    SealedData { epoch, data }
+}
+
+fn private_upload(kept: &Kept, owner: AccountId, code: Vec<u8>) -> ClusterMessage {
+    let kind = ResourceKind::InkCode;
+    let plain = padded(&PrivateUpload { kind, code }, CODE_STEP);
+    let sealed = sealed(kept, contexts::PRIVATE_UPLOAD, owner, &plain);
+    ClusterMessage::UploadPrivate { owner, sealed }
+}
+
+fn private_instantiate(kept: &Kept, deployer: AccountId, data: Vec<u8>) -> ClusterMessage {
+    let private = PrivateInstantiate {
+        code_hash: hash_of(&code("flipper")),
+        data,
+        salt: b"secret".to_vec(),
+        transfer: 0,
+        gas_limit: GAS,
+        storage_deposit_limit: None,
+    };
+    let plain = padded(&private, ARGUMENTS_STEP);
+    let sealed = sealed(kept, contexts::PRIVATE_INSTANTIATE, deployer, &plain);
+    ClusterMessage::InstantiatePrivate { deployer, sealed }
+}
+
+#[test]
+fn a_contract_is_made_in_private_and_works_as_any_other() {
+    let mut kept = Kept::created();
+    let flipper = code("flipper");
+    let upload = private_upload(&kept, ALICE, flipper.clone());
+    let uploaded = kept.one(upload);
+    assert_eq!(uploaded.outcome, Ok(Success::Uploaded(hash_of(&flipper))));
+    let instantiate = private_instantiate(&kept, ALICE, flipper_new(true));
+    let applied = kept.apply(vec![instantiate]);
+    let id = ids::contract_id(&ALICE, &hash_of(&flipper), &kept.cluster.id(), b"secret");
+    let receipt = &applied.receipts[0];
+    assert!(matches!(receipt.outcome, Ok(Success::Instantiated(made, _)) if made == id));
+    assert_eq!(receipt.sender, ALICE);
+    let owner = Owner {
+        account: ALICE,
+        private: true,
+    };
+    assert_eq!(
+        applied.instantiated,
+        [crate::Made {
+            contract: id,
+            owner
+        }]
+    );
+    assert_eq!(crate::owner(&kept.state, &id).unwrap(), Some(owner));
+    assert!(kept.flipped(id));
+    let key = kept.cluster.contract_key(&id).public();
+    let flip = kept.one(encrypted(key, id, selector("flip")));
+    assert!(flip.outcome.is_ok(), "{flip:?}");
+    assert!(!kept.flipped(id));
+}
+
+#[test]
+fn what_fails_in_private_is_told_to_its_sender_only() {
+    let mut kept = Kept::created();
+    let bad_code = private_upload(&kept, ALICE, b"not Wasm".to_vec());
+    let missing = private_instantiate(&kept, ALICE, flipper_new(true));
+    let applied = kept.apply(vec![bad_code, missing]);
+    let outcomes: Vec<_> = applied.receipts.iter().map(|r| &r.outcome).collect();
+    assert!(
+        matches!(outcomes[0], Err(Failure::CodeRejected(_))),
+        "{outcomes:?}"
+    );
+    assert!(
+        matches!(outcomes[1], Err(Failure::Failed(_))),
+        "{outcomes:?}"
+    );
+    assert!(
+        applied
+            .receipts
+            .iter()
+            .all(|receipt| receipt.sender == ALICE)
+    );
+    assert!(applied.logs.is_empty(), "{:?}", applied.logs);
+    assert!(applied.instantiated.is_empty());
+    let upload = private_upload(&kept, ALICE, code("flipper"));
+    kept.one(upload);
+    let trap = private_instantiate(&kept, ALICE, vec![1, 2, 3, 4]);
+    let applied = kept.apply(vec![trap]);
+    assert!(applied.receipts[0].outcome.is_err());
+    assert!(applied.receipts[0].gas_used > 0);
+    assert!(applied.logs.is_empty(), "{:?}", applied.logs);
+}
+
+#[test]
+fn nobody_can_send_what_somebody_else_has_sealed() {
+    let mut kept = Kept::created();
+    let ClusterMessage::UploadPrivate { sealed, .. } =
+        private_upload(&kept, ALICE, code("flipper"))
+    else {
+        panic!()
+    };
+    let stolen = kept.one(ClusterMessage::UploadPrivate {
+        owner: BOB,
+        sealed: sealed.clone(),
+    });
+    assert!(
+        matches!(stolen.outcome, Err(Failure::Unreadable(_))),
+        "{stolen:?}"
+    );
+    // Nor is code taken for an instantiation, or opened with another key.
+    let other_purpose = kept.one(ClusterMessage::InstantiatePrivate {
+        deployer: ALICE,
+        sealed: sealed.clone(),
+    });
+    assert!(matches!(other_purpose.outcome, Err(Failure::Unreadable(_))));
+    let other_key = kept.one(ClusterMessage::UploadPrivate {
+        owner: ALICE,
+        sealed: SealedData { epoch: 1, ..sealed },
+    });
+    assert!(matches!(other_key.outcome, Err(Failure::Unreadable(_))));
+    for plain in [&b"garbage"[..], &[], &[0; 1], &[0xff; 2_000]] {
+        let sealed = sealed_garbage(&kept, plain);
+        let receipt = kept.one(ClusterMessage::UploadPrivate {
+            owner: ALICE,
+            sealed,
+        });
+        assert!(receipt.outcome.is_err(), "{receipt:?}");
+    }
+}
+
+fn sealed_garbage(kept: &Kept, plain: &[u8]) -> SealedData {
+    sealed(kept, contexts::PRIVATE_UPLOAD, ALICE, plain)
+}
+
+#[test]
+fn who_made_a_contract_is_known_as_long_as_it_exists() {
+    let mut kept = Kept::created();
+    let contract = kept.flipper();
+    let owner = crate::owner(&kept.state, &contract).unwrap().unwrap();
+    assert_eq!((owner.account, owner.private), (ALICE, false));
+    let system = settings(&kept.state).unwrap().unwrap().system_contract;
+    assert_eq!(
+        crate::owner(&kept.state, &system).unwrap().unwrap().account,
+        OWNER
+    );
+    let mut changes = Changes::from([
+        ([b"c", &contract.0[..]].concat(), None),
+        ([b"c", &system.0[..]].concat(), Some(vec![1])),
+    ]);
+    crate::apply::forget_owners(&mut changes);
+    let owner_key = crate::settings::owner_key(&contract.0);
+    assert_eq!(changes.get(&owner_key), Some(&None));
+    assert_eq!(changes.len(), 3);
+}
+
+#[test]
+fn a_block_waits_for_the_transport_key_that_it_needs() {
+    let mut kept = Kept::created();
+    let message = private_upload(&kept, ALICE, code("flipper"));
+    let before = kept.cluster.clone();
+    let earlier = TransportSecret::new(0, 3, Zeroizing::new([6; 32])).at(1);
+    kept.cluster = kept.cluster.clone().with_transport(earlier);
+    assert_eq!(kept.cluster.can_open(&message), Err(2));
+    let refused = kept.try_apply(vec![message.clone()]).unwrap_err();
+    assert!(matches!(
+        refused,
+        ApplyError::NoTransportKey { epoch: 2, .. }
+    ));
+    kept.cluster = before;
+    assert_eq!(kept.cluster.can_open(&message), Ok(()));
+    assert!(kept.one(message).outcome.is_ok());
 }

@@ -33,6 +33,9 @@ contexts! {
     /// Signed by a cluster's key: a contract exists and has this key
     /// ([`phat_primitives::report::ContractReady`]).
     CONTRACT_READY = "phat/contract-ready";
+    /// Signed by a cluster's key: a contract that was made in private exists and has this key
+    /// ([`phat_primitives::report::PrivateContractReady`]).
+    PRIVATE_CONTRACT_READY = "phat/private-contract-ready";
     /// Signed by a worker: its answer to a query ([`phat_primitives::query::AnswerStatement`]).
     ANSWER = "phat/answer";
     /// Signed by a development root: software evidence for a worker.
@@ -75,6 +78,10 @@ contexts! {
     /// Derives the key of a snapshot from the transport secret of an epoch; the data is the cluster's
     /// id and the state root.
     SNAPSHOT_KEY = "phat/snapshot-key";
+    /// Encrypts code to a cluster; the data is [`phat_primitives::private::binding`].
+    PRIVATE_UPLOAD = "phat/private-upload";
+    /// Encrypts an instantiation to a cluster; the data is [`phat_primitives::private::binding`].
+    PRIVATE_INSTANTIATE = "phat/private-instantiate";
 }
 
 /// What is signed for a message in a context: `context ‖ 0x00 ‖ message`. No context contains a

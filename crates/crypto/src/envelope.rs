@@ -3,6 +3,7 @@
 //! Data ([`EncryptedData`]) is in the format of `@phala/sdk`: AES-256-GCM under the agreed key, with
 //! a nonce of 12 bytes and the tag of 16 bytes at the end. Keys ([`SealedKey`]) are Phat's own: the
 //! sender is a key made for the one message, and the cipher's key is bound to recipient and purpose.
+//! Data can be bound in the same way ([`seal_data`]).
 
 use crate::{
     contexts::Context,
@@ -115,7 +116,42 @@ pub fn open_key(
     Ok(secret)
 }
 
-/// The key of the cipher for a sealed key: HKDF over the agreed point, bound to both public keys and
+/// Encrypts data so that only the holder of `recipient` can read it, for the given purpose (a context
+/// and data, such as the account that may send it). As with [`seal_key`], the sender stays unnamed;
+/// the public key in the envelope is made for this one.
+pub fn seal_data(
+    recipient: &[u8; 32],
+    plain: &[u8],
+    purpose: Context,
+    data: &[u8],
+    rng: &mut impl CryptoRngCore,
+) -> Result<EncryptedData, EnvelopeError> {
+    let sender = Keypair::generate(rng);
+    let pubkey = sender.public();
+    let key = transport_key(&sender.agree(recipient)?, &pubkey, recipient, purpose, data);
+    let iv = random(rng);
+    let data = cipher(&key)
+        .encrypt(Nonce::from_slice(&iv), plain)
+        .map_err(|_| EnvelopeError::TooLong)?;
+    Ok(EncryptedData { iv, pubkey, data })
+}
+
+/// Decrypts what [`seal_data`] encrypted, with the recipient's key and the same purpose.
+pub fn open_data(
+    own: &Keypair,
+    sealed: &EncryptedData,
+    purpose: Context,
+    data: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
+    let shared = own.agree(&sealed.pubkey)?;
+    let key = transport_key(&shared, &sealed.pubkey, &own.public(), purpose, data);
+    cipher(&key)
+        .decrypt(Nonce::from_slice(&sealed.iv), sealed.data.as_slice())
+        .map(Zeroizing::new)
+        .map_err(|_| EnvelopeError::Undecipherable)
+}
+
+/// The key of the cipher for a sealed key or data: HKDF over the agreed point, bound to both public keys and
 /// the purpose. The two keys come first and have a fixed length, so that no data can imitate them.
 fn transport_key(
     shared: &SharedKey,
@@ -228,6 +264,41 @@ mod tests {
                 open_key(&key(2), &bent, CLUSTER_KEY_TRANSPORT, b"one"),
                 refused
             );
+        }
+    }
+
+    #[test]
+    fn sealed_data_opens_for_its_recipient_and_purpose_only() {
+        let seal = || {
+            seal_data(
+                &key(2).public(),
+                b"code",
+                CLUSTER_KEY_TRANSPORT,
+                b"alice",
+                &mut OsRng,
+            )
+            .unwrap()
+        };
+        let sealed = seal();
+        let open = |own: &Keypair, sealed: &EncryptedData, purpose, data: &[u8]| {
+            open_data(own, sealed, purpose, data).map(|plain| plain.to_vec())
+        };
+        let refused = Err(EnvelopeError::Undecipherable);
+        let purpose = CLUSTER_KEY_TRANSPORT;
+        assert_eq!(
+            open(&key(2), &sealed, purpose, b"alice"),
+            Ok(b"code".to_vec())
+        );
+        assert_eq!(open(&key(3), &sealed, purpose, b"alice"), refused);
+        assert_eq!(open(&key(2), &sealed, purpose, b"bob"), refused);
+        assert_eq!(open(&key(2), &sealed, CLUSTER_KEY, b"alice"), refused);
+        assert_ne!(seal().data, sealed.data);
+        for position in 0..sealed.data.len() {
+            let mut bent = sealed.clone();
+            bent.data[position] ^= 1;
+            assert_eq!(open(&key(2), &bent, purpose, b"alice"), refused);
+            bent.data.truncate(position);
+            assert_eq!(open(&key(2), &bent, purpose, b"alice"), refused);
         }
     }
 

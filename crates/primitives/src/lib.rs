@@ -10,6 +10,7 @@
 //! | [`message`] | chain → workers: the ordered messages of a block |
 //! | [`report`] | workers → chain: signed, numbered reports |
 //! | [`command`] | what a transaction asks of a contract |
+//! | [`private`] | deployment that only the workers of a cluster can read |
 //! | [`query`] | what a client asks of one worker, and its answer |
 //! | [`receipt`] | how a command ended |
 //! | [`commitment`] | what commits a cluster to its receipts, and proofs of single ones |
@@ -25,6 +26,7 @@ pub mod commitment;
 pub mod ids;
 pub mod limits;
 pub mod message;
+pub mod private;
 pub mod query;
 pub mod receipt;
 pub mod report;

@@ -6,7 +6,7 @@
 
 use crate::{
     AccountId, Balance, BlockNumber, ClusterId, CodeHash, ContractId, Hash, MessageNumber,
-    WorkerId, blake2_256,
+    WorkerId, blake2_256, private::SealedData,
 };
 use alloc::{boxed::Box, vec::Vec};
 use codec::{Decode, DecodeWithMemTracking, Encode};
@@ -122,6 +122,22 @@ pub enum ClusterMessage {
         worker: WorkerId,
         /// Block after which it reported something else than the others.
         block: BlockNumber,
+    },
+    /// Adds code that only the workers can read.
+    #[codec(index = 16)]
+    UploadPrivate {
+        /// Who pays the deposit for the code.
+        owner: AccountId,
+        /// A [`PrivateUpload`](crate::private::PrivateUpload).
+        sealed: SealedData,
+    },
+    /// Makes a contract that only the workers know what it is made from.
+    #[codec(index = 17)]
+    InstantiatePrivate {
+        /// Who makes it and pays.
+        deployer: AccountId,
+        /// A [`PrivateInstantiate`](crate::private::PrivateInstantiate).
+        sealed: SealedData,
     },
     /// The cluster has a new transport key; a gatekeeper sends it to all its workers.
     #[codec(index = 20)]

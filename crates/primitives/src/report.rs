@@ -2,7 +2,7 @@
 //! chain accepts each exactly once and nobody has to pay a fee for it.
 
 use crate::{
-    Balance, BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId,
+    AccountId, Balance, BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId,
     message::{KeyDelivery, MasterKeys},
 };
 use alloc::vec::Vec;
@@ -167,6 +167,25 @@ pub struct ContractReady {
 pub struct SignedContractReady {
     /// The statement.
     pub statement: ContractReady,
+    /// sr25519 signature by the cluster's key.
+    pub signature: [u8; 64],
+}
+
+/// What a cluster says about a contract that was made in private: the chain has not heard of it
+/// before. What it is made from is not told.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct PrivateContractReady {
+    /// The contract and its key.
+    pub ready: ContractReady,
+    /// Who made it.
+    pub deployer: AccountId,
+}
+
+/// [`PrivateContractReady`] with the cluster's signature in the context `private-contract-ready`.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct SignedPrivateContractReady {
+    /// The statement.
+    pub statement: PrivateContractReady,
     /// sr25519 signature by the cluster's key.
     pub signature: [u8; 64],
 }

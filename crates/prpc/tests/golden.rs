@@ -89,6 +89,8 @@ fn information_about_a_worker_is_what_the_sdk_writes() {
             safe_mode_level: 1,
             current_block_time: 1_700_000_000_000,
             max_supported_pink_runtime_version: "1.2".into(),
+            // Fields of our own, which the SDK does not write.
+            ..Default::default()
         },
     );
 }

@@ -2,18 +2,29 @@
 //!
 //! Clients ask for logs with a `SidevmMessage` query to the contract that the system contract names
 //! as the driver `PinkLogger`. Here that is the system contract itself, and the worker answers, in the
-//! JSON that `@phala/sdk` 0.6 reads: lines, outputs of commands, events. They are for the owner of the
-//! cluster only: what a contract logs may be as secret as its state.
+//! JSON that `@phala/sdk` 0.6 reads: lines, outputs of commands, events. What a contract logs may be as
+//! secret as its state: who made the contract may read it, and the owner of the cluster, unless the
+//! contract was made in private.
+//!
+//! Records are numbered over all contracts, and a reader goes on from the number it has come to. How
+//! much is kept is bounded for each contract and for all: when there is no more room, the oldest
+//! record of the contract goes that has most. So a contract that logs a great deal pushes out nothing
+//! but its own lines, as long as not every contract does.
 
 use phat_cluster::{LogEntry, LogRecord};
+use phat_primitives::ContractId;
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     sync::{Mutex, PoisonError},
 };
 
-/// Lines kept: some hours of a busy worker.
-const MAX_RECORDS: usize = 16_384;
+/// Bytes kept of all contracts: what a worker can spare for this.
+const MAX_TOTAL: usize = 64 * 1024 * 1024;
+/// Bytes kept of one contract: some thousand lines.
+const MAX_OF_CONTRACT: usize = 1024 * 1024;
+/// Bytes that a record takes beside what it holds.
+const RECORD_SIZE: usize = 256;
 /// Bytes of one line; the rest is cut off.
 const MAX_MESSAGE: usize = 4 * 1024;
 /// Bytes of an output or an event; larger ones are left out, because a part means nothing.
@@ -24,14 +35,105 @@ const MAX_NONCE: usize = 64;
 const MAX_ANSWER: usize = 1_000;
 
 /// The log of one worker.
-#[derive(Default)]
-pub(crate) struct Logs(Mutex<Inner>);
+pub(crate) struct Logs {
+    inner: Mutex<Inner>,
+    limits: Limits,
+}
+
+/// Bytes that are kept.
+#[derive(Clone, Copy)]
+struct Limits {
+    total: usize,
+    of_contract: usize,
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self::with(Limits {
+            total: MAX_TOTAL,
+            of_contract: MAX_OF_CONTRACT,
+        })
+    }
+}
 
 #[derive(Default)]
 struct Inner {
-    records: VecDeque<LogRecord>,
-    /// Number of the first line that is kept.
-    first: u64,
+    /// By their numbers.
+    records: BTreeMap<u64, LogRecord>,
+    /// Number of the next record.
+    next: u64,
+    contracts: HashMap<ContractId, Share>,
+    /// The contracts by their bytes, to find the one that has most.
+    by_size: BTreeSet<(usize, ContractId)>,
+    total: usize,
+}
+
+/// What is kept of one contract.
+#[derive(Default)]
+struct Share {
+    /// Numbers of its records, oldest first.
+    numbers: VecDeque<u64>,
+    bytes: usize,
+}
+
+impl Inner {
+    fn push(&mut self, record: LogRecord) {
+        let (number, contract, size) = (self.next, record.contract, size(&record));
+        self.next += 1;
+        self.records.insert(number, record);
+        let share = self.contracts.entry(contract).or_default();
+        self.by_size.remove(&(share.bytes, contract));
+        share.numbers.push_back(number);
+        share.bytes += size;
+        self.by_size.insert((share.bytes, contract));
+        self.total += size;
+    }
+
+    /// Drops the oldest record of a contract.
+    fn drop_oldest(&mut self, contract: &ContractId) {
+        let Some(share) = self.contracts.get_mut(contract) else {
+            return;
+        };
+        let oldest = share.numbers.pop_front();
+        let size = oldest
+            .and_then(|number| self.records.remove(&number))
+            .map_or(0, |record| size(&record));
+        self.by_size.remove(&(share.bytes, *contract));
+        share.bytes = share.bytes.saturating_sub(size);
+        self.total = self.total.saturating_sub(size);
+        if share.numbers.is_empty() {
+            self.contracts.remove(contract);
+        } else {
+            self.by_size.insert((share.bytes, *contract));
+        }
+    }
+
+    /// Records from a number on, of one contract or of all, oldest first.
+    fn from<'a>(
+        &'a self,
+        from: u64,
+        contract: Option<&ContractId>,
+    ) -> Box<dyn DoubleEndedIterator<Item = (u64, &'a LogRecord)> + 'a> {
+        match contract {
+            None => Box::new(self.records.range(from..).map(|(n, record)| (*n, record))),
+            Some(contract) => {
+                let numbers = self.contracts.get(contract).map(|share| &share.numbers);
+                let numbered = numbers.into_iter().flat_map(move |numbers| {
+                    numbers.range(numbers.partition_point(|number| *number < from)..)
+                });
+                Box::new(numbered.filter_map(|number| Some((*number, self.records.get(number)?))))
+            }
+        }
+    }
+}
+
+fn size(record: &LogRecord) -> usize {
+    let held = match &record.entry {
+        LogEntry::Line { message, .. } => message.len(),
+        LogEntry::Output { nonce, output, .. } => nonce.len() + output.len(),
+        LogEntry::Event { topics, payload } => 32 * topics.len() + payload.len(),
+    };
+    RECORD_SIZE + held
 }
 
 /// A request to the logger.
@@ -100,8 +202,15 @@ struct Failure {
 }
 
 impl Logs {
+    fn with(limits: Limits) -> Self {
+        Self {
+            inner: Mutex::default(),
+            limits,
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn add(&self, mut record: LogRecord) {
@@ -118,15 +227,25 @@ impl Logs {
             _ => {}
         }
         let mut inner = self.lock();
-        if inner.records.len() == MAX_RECORDS {
-            inner.records.pop_front();
-            inner.first += 1;
+        let contract = record.contract;
+        inner.push(record);
+        let exceeds = |inner: &Inner| {
+            let share = inner.contracts.get(&contract);
+            share.is_some_and(|share| share.bytes > self.limits.of_contract)
+        };
+        while exceeds(&inner) {
+            inner.drop_oldest(&contract);
         }
-        inner.records.push_back(record);
+        while inner.total > self.limits.total {
+            let Some((_, largest)) = inner.by_size.last().copied() else {
+                break;
+            };
+            inner.drop_oldest(&largest);
+        }
     }
 
-    /// Answers a request. `sees_all` says whether the caller may read lines at all.
-    pub(crate) fn answer(&self, request: &[u8], sees_all: bool) -> Vec<u8> {
+    /// Answers a request of a reader.
+    pub(crate) fn answer(&self, request: &[u8], reader: &impl Reader) -> Vec<u8> {
         let answer = match serde_json::from_slice(request) {
             Ok(Request::GetInfo) => serde_json::to_vec(&self.info()),
             Ok(Request::GetLog {
@@ -135,7 +254,7 @@ impl Logs {
                 contract,
             }) => {
                 let count = count.unwrap_or(MAX_ANSWER as u64).min(MAX_ANSWER as u64) as usize;
-                serde_json::to_vec(&self.records(from, count, contract.as_deref(), sees_all))
+                serde_json::to_vec(&self.records(from, count, contract.as_deref(), reader))
             }
             Err(error) => serde_json::to_vec(&Failure {
                 error: format!("not a request to the logger ({error}); use GetLog or GetInfo"),
@@ -150,41 +269,70 @@ impl Logs {
             program: "phat",
             program_version: env!("CARGO_PKG_VERSION"),
             current_number_of_records: inner.records.len(),
-            next_sequence: inner.first + inner.records.len() as u64,
+            next_sequence: inner.next,
         }
     }
 
-    fn records(&self, from: i64, count: usize, contract: Option<&str>, sees_all: bool) -> Records {
-        let inner = self.lock();
-        let wanted = contract.map(|id| id.trim_start_matches("0x").to_lowercase());
-        let matching = inner.records.iter().enumerate().filter(|(_, record)| {
-            sees_all
-                && wanted
-                    .as_ref()
-                    .is_none_or(|id| hex::encode(record.contract.0) == *id)
-        });
-        let numbered = matching.map(|(index, record)| (inner.first + index as u64, record));
-        let chosen: Vec<_> = match u64::try_from(from) {
-            Ok(from) => numbered
-                .skip_while(|(number, _)| *number < from)
-                .take(count)
-                .collect(),
-            Err(_) => {
-                let all: Vec<_> = numbered.collect();
-                let back = usize::try_from(from.unsigned_abs()).unwrap_or(usize::MAX);
-                let start = all.len().saturating_sub(back);
-                all.into_iter().skip(start).take(count).collect()
-            }
+    fn records(
+        &self,
+        from: i64,
+        count: usize,
+        contract: Option<&str>,
+        reader: &impl Reader,
+    ) -> Records {
+        let readable: Vec<ContractId> = match contract {
+            Some(id) => parse_contract(id).into_iter().collect(),
+            None if reader.sees_all() => self.lock().contracts.keys().copied().collect(),
+            None => Vec::new(),
         };
-        let end = inner.first + inner.records.len() as u64;
+        // Asked without the lock: it reads the cluster's state.
+        let readable: HashSet<_> = readable
+            .into_iter()
+            .filter(|id| reader.may_read(id))
+            .collect();
+        let inner = self.lock();
+        let only = contract.and(readable.iter().next());
+        let matching = |from| {
+            let records = inner.from(from, only);
+            records.filter(|(_, record)| readable.contains(&record.contract))
+        };
+        let chosen: Vec<_> = if readable.is_empty() {
+            Vec::new()
+        } else if let Ok(from) = u64::try_from(from) {
+            matching(from).take(count).collect()
+        } else {
+            let back = usize::try_from(from.unsigned_abs()).unwrap_or(usize::MAX);
+            let mut last: Vec<_> = matching(0).rev().take(back).collect();
+            last.reverse();
+            last.truncate(count);
+            last
+        };
         Records {
-            next: chosen.last().map_or(end, |(number, _)| number + 1),
+            next: match chosen.last() {
+                Some((number, _)) if chosen.len() == count => number + 1,
+                // There is no more, also between here and the newest record.
+                _ => inner.next,
+            },
             records: chosen
                 .into_iter()
                 .map(|(number, record)| shown(number, record))
                 .collect(),
         }
     }
+}
+
+fn parse_contract(id: &str) -> Option<ContractId> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(id.trim_start_matches("0x"), &mut bytes).ok()?;
+    Some(ContractId::from(bytes))
+}
+
+/// Who asks for records.
+pub(crate) trait Reader {
+    /// Whether they may ask about all contracts at once: costly, so it is for the cluster's owner.
+    fn sees_all(&self) -> bool;
+    /// Whether they may read the log of this contract.
+    fn may_read(&self, contract: &ContractId) -> bool;
 }
 
 fn shown(sequence: u64, record: &LogRecord) -> Record {
@@ -247,8 +395,33 @@ mod tests {
         }
     }
 
-    fn ask(logs: &Logs, request: Value, sees_all: bool) -> Value {
-        serde_json::from_slice(&logs.answer(request.to_string().as_bytes(), sees_all)).unwrap()
+    /// Owner of the cluster, except for the contracts that are hidden; or owner of contracts.
+    enum Person {
+        ClusterOwner { hidden: Vec<u8> },
+        Owner { of: Vec<u8> },
+    }
+
+    impl Reader for Person {
+        fn sees_all(&self) -> bool {
+            matches!(self, Self::ClusterOwner { .. })
+        }
+
+        fn may_read(&self, contract: &ContractId) -> bool {
+            match self {
+                Self::ClusterOwner { hidden } => !hidden.contains(&contract.0[0]),
+                Self::Owner { of } => of.contains(&contract.0[0]),
+            }
+        }
+    }
+
+    const ALL: Person = Person::ClusterOwner { hidden: Vec::new() };
+
+    fn ask(logs: &Logs, request: Value, reader: &Person) -> Value {
+        serde_json::from_slice(&logs.answer(request.to_string().as_bytes(), reader)).unwrap()
+    }
+
+    fn id(contract: u8) -> String {
+        format!("0x{}", hex::encode([contract; 32]))
     }
 
     fn messages(answer: &Value) -> Vec<&str> {
@@ -269,12 +442,12 @@ mod tests {
         let all = ask(
             &logs,
             json!({"action": "GetLog", "from": 1, "count": 2}),
-            true,
+            &ALL,
         );
         assert_eq!(messages(&all), ["b", "c"]);
         assert_eq!(all["next"], 3);
         let tail = json!({"action": "GetLog", "from": -2, "count": 10, "contract": contract});
-        assert_eq!(messages(&ask(&logs, tail, true)), ["c", "d"]);
+        assert_eq!(messages(&ask(&logs, tail, &ALL)), ["c", "d"]);
         assert_eq!(all["records"][0]["type"], "Log");
         assert_eq!(all["records"][0]["execMode"], "transaction");
         assert_eq!(all["records"][0]["blockNumber"], 7);
@@ -306,7 +479,7 @@ mod tests {
             output: Vec::new(),
         };
         logs.add(record);
-        let answer = ask(&logs, json!({"action": "GetLog", "from": 0}), true);
+        let answer = ask(&logs, json!({"action": "GetLog", "from": 0}), &ALL);
         assert_eq!(
             answer["records"].as_array().unwrap().len(),
             2,
@@ -327,24 +500,104 @@ mod tests {
     }
 
     #[test]
-    fn who_may_not_read_sees_no_line() {
+    fn everybody_reads_what_is_for_them() {
         let logs = Logs::default();
-        logs.add(line(1, "secret"));
-        let answer = ask(&logs, json!({"action": "GetLog", "from": 0}), false);
-        assert!(messages(&answer).is_empty());
+        for (contract, message) in [(1, "a"), (2, "b"), (3, "c"), (2, "d")] {
+            logs.add(line(contract, message));
+        }
+        let read = |reader: &Person, contract: Option<u8>| {
+            let request = json!({
+                "action": "GetLog", "from": 0, "contract": contract.map(id),
+            });
+            let answer = ask(&logs, request, reader);
+            messages(&answer).join("")
+        };
+        assert_eq!(read(&ALL, None), "abcd");
+        let cluster_owner = Person::ClusterOwner { hidden: vec![3] };
+        assert_eq!(read(&cluster_owner, None), "abd");
+        assert_eq!(read(&cluster_owner, Some(3)), "");
+        let owner = Person::Owner { of: vec![2] };
+        assert_eq!(read(&owner, Some(2)), "bd");
+        assert_eq!(read(&owner, Some(1)), "");
+        assert_eq!(read(&owner, None), "", "they ask about one contract");
+        for nothing in ["", "0x12", "zz", "0x"] {
+            let request = json!({"action": "GetLog", "from": 0, "contract": nothing});
+            assert!(messages(&ask(&logs, request, &ALL)).is_empty());
+        }
     }
 
     #[test]
-    fn the_log_is_bounded_and_numbers_go_on() {
+    fn a_reader_goes_on_where_it_has_come_to() {
         let logs = Logs::default();
-        for _ in 0..MAX_RECORDS + 5 {
+        let owner = Person::Owner { of: vec![1] };
+        let mut cursor = 0;
+        let mut read = |count: u64| {
+            let request = json!({
+                "action": "GetLog", "from": cursor, "count": count, "contract": id(1),
+            });
+            let answer = ask(&logs, request, &owner);
+            cursor = answer["next"].as_u64().unwrap();
+            messages(&answer).join("")
+        };
+        assert_eq!(read(10), "");
+        for message in ["a", "b", "c"] {
+            logs.add(line(1, message));
+            logs.add(line(2, "x"));
+        }
+        assert_eq!(read(2), "ab");
+        assert_eq!(read(2), "c");
+        assert_eq!(read(2), "");
+        logs.add(line(1, "d"));
+        assert_eq!(read(1), "d");
+        assert_eq!(read(1), "");
+    }
+
+    #[test]
+    fn a_chatty_contract_pushes_out_nothing_but_its_own_lines() {
+        let logs = Logs::with(Limits {
+            total: 100 * RECORD_SIZE,
+            of_contract: 60 * RECORD_SIZE,
+        });
+        logs.add(line(1, "quiet"));
+        for _ in 0..1_000 {
+            logs.add(line(2, ""));
+            logs.add(line(3, ""));
+        }
+        let count = |contract| {
+            logs.lock().contracts[&Hash::repeat_byte(contract)]
+                .numbers
+                .len()
+        };
+        assert_eq!(count(1), 1);
+        assert!(count(2).abs_diff(count(3)) <= 1, "they share what is left");
+        let inner = logs.lock();
+        assert!(inner.total <= 100 * RECORD_SIZE && inner.records.len() >= 98);
+        assert_eq!(inner.next, 2_001);
+        drop(inner);
+        let request = json!({"action": "GetLog", "from": 0, "contract": id(1)});
+        assert_eq!(messages(&ask(&logs, request, &ALL)), ["quiet"]);
+    }
+
+    #[test]
+    fn the_log_of_one_contract_is_bounded_and_numbers_go_on() {
+        let logs = Logs::default();
+        let lines = 2 * MAX_OF_CONTRACT / RECORD_SIZE;
+        for _ in 0..lines {
             logs.add(line(1, "x"));
         }
         logs.add(line(1, &"é".repeat(MAX_MESSAGE)));
-        let info = ask(&logs, json!({"action": "GetInfo"}), true);
-        assert_eq!(info["currentNumberOfRecords"], MAX_RECORDS);
-        assert_eq!(info["nextSequence"], MAX_RECORDS + 6);
-        let last = ask(&logs, json!({"action": "GetLog", "from": -1}), true);
+        let info = ask(&logs, json!({"action": "GetInfo"}), &ALL);
+        assert_eq!(info["nextSequence"], lines + 1);
+        let kept = info["currentNumberOfRecords"].as_u64().unwrap() as usize;
+        assert!(kept * RECORD_SIZE <= MAX_OF_CONTRACT && kept > lines / 3);
+        let inner = logs.lock();
+        let share = &inner.contracts[&Hash::repeat_byte(1)];
+        let sizes: usize = inner.records.values().map(size).sum();
+        assert_eq!((share.bytes, share.numbers.len()), (sizes, kept));
+        assert_eq!(inner.total, sizes);
+        assert_eq!(inner.by_size.len(), 1);
+        drop(inner);
+        let last = ask(&logs, json!({"action": "GetLog", "from": -1}), &ALL);
         assert_eq!(messages(&last)[0].len(), MAX_MESSAGE);
     }
 
@@ -352,7 +605,7 @@ mod tests {
     fn what_is_no_request_gets_an_error() {
         let logs = Logs::default();
         for request in [&b"garbage"[..], b"{}", br#"{"action":"Boom"}"#, b""] {
-            let answer: Value = serde_json::from_slice(&logs.answer(request, true)).unwrap();
+            let answer: Value = serde_json::from_slice(&logs.answer(request, &ALL)).unwrap();
             assert!(answer["error"].is_string());
         }
     }

@@ -17,18 +17,23 @@ use crate::{
     compiled,
     keys::{self, Keyring},
     performance,
-    records::{self, BlockReceipts, ClusterState, Membership, Position, RecordError, Secret},
+    records::{
+        self, BlockReceipts, ClusterState, Membership, Position, RecordError, Secret, Statement,
+    },
     server::ServerLimits,
 };
 use codec::{Decode, Encode};
-use phat_cluster::{Accumulator, ApplyError, Block, Cluster, LogRecord};
+use phat_cluster::{Accumulator, ApplyError, Block, Cluster, LogRecord, Made};
 use phat_crypto::{Keypair, contexts, rand_core::OsRng};
 use phat_engine::{Engine, ExecutionFault, State, StateError, pink::PinkEvent, schema};
 use phat_follower::{Batch, BlockError, FinalBlock, FollowError, Follower, Head, verify_old};
 use phat_primitives::{
     Balance, BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId, commitment,
     message::{ClusterMessage, KeyDelivery, Message, Outbound},
-    report::{ContractReady, Heartbeat, Payload, Roots, SignedContractReady},
+    report::{
+        ContractReady, Heartbeat, Payload, PrivateContractReady, Roots, SignedContractReady,
+        SignedPrivateContractReady,
+    },
 };
 use phat_store::{CommitError, Snapshot, Store};
 use std::{fmt, sync::Arc};
@@ -196,6 +201,9 @@ struct Member {
     accumulator: Accumulator,
     /// The contracts in the state. Forgotten when one came or went.
     contracts: Option<Arc<[ContractId]>>,
+    /// Epoch of the transport key without which the next block cannot be applied. It is on its way: a
+    /// gatekeeper sends it to all workers, one after the other.
+    awaited: Option<u32>,
 }
 
 /// The engines of a worker. There are two, because each has a limited number of contract instances:
@@ -454,6 +462,9 @@ impl Node {
                 records::block_hash(&snapshot, number)?.ok_or(NodeError::NotFollowed(number))?;
             let block = verify_old(known, data)
                 .map_err(|source| NodeError::NotTheSame { number, source })?;
+            if !self.can_apply(&block.outbound) {
+                break;
+            }
             let mut writes = self.store.batch();
             self.apply(number, &block.outbound, &mut writes, &mut effects)
                 .await?;
@@ -464,7 +475,11 @@ impl Node {
 
     /// The first block that the state of the cluster lacks.
     fn missing(&self) -> Option<BlockNumber> {
-        let applied = self.member.as_ref()?.record.applied.number;
+        let member = self.member.as_ref()?;
+        if member.awaits_key() {
+            return None;
+        }
+        let applied = member.record.applied.number;
         (applied < self.position.number).then(|| applied.saturating_add(1))
     }
 
@@ -487,7 +502,7 @@ impl Node {
             .member
             .as_ref()
             .is_some_and(|member| member.record.applied.number.saturating_add(1) == number);
-        if in_step && !self.deferring {
+        if in_step && !self.deferring && self.can_apply(&block.outbound) {
             self.apply(number, &block.outbound, &mut writes, effects)
                 .await?;
         }
@@ -497,6 +512,26 @@ impl Node {
         writes.commit()?;
         self.position = position;
         Ok(())
+    }
+
+    /// Whether the keys are there that a block needs. Without them its effects would not be those that
+    /// other workers come to, so the cluster's state stays behind until they come.
+    fn can_apply(&mut self, outbound: &Outbound) -> bool {
+        let Some(member) = &mut self.member else {
+            return true;
+        };
+        let cluster = member.record.cluster;
+        let missing = outbound.messages.iter().find_map(|message| match message {
+            Message::Cluster(id, message) if *id == cluster => {
+                member.cluster.can_open(message).err()
+            }
+            _ => None,
+        });
+        if let Some(epoch) = missing {
+            tracing::info!(?cluster, epoch, "waiting for the cluster's transport key");
+        }
+        member.awaited = missing;
+        missing.is_none()
     }
 
     /// What a message means for the worker's own membership.
@@ -568,6 +603,7 @@ impl Node {
             && member.record.cluster == *cluster
         {
             member.record.transport = transport;
+            member.take_transport();
             records::put_membership(writes, &member.record);
             return Ok(());
         }
@@ -657,24 +693,8 @@ impl Node {
             receipts: member.record.commitment,
         };
         member.record.note(number, roots);
-        for contract in applied.instantiated {
-            let statement = ContractReady {
-                cluster,
-                contract,
-                public: member.cluster.contract_key(&contract).public(),
-            };
-            let signature = member.cluster.root().sign(
-                contexts::CONTRACT_READY,
-                &statement.encode(),
-                &mut OsRng,
-            );
-            records::put_ready(
-                writes,
-                &SignedContractReady {
-                    statement,
-                    signature,
-                },
-            );
+        for made in &applied.instantiated {
+            records::put_ready(writes, &statement(&member.cluster, made));
         }
         member.record.applied = Position::after(number, outbound);
         member.record.accumulator = applied.accumulator.to_bytes();
@@ -759,12 +779,27 @@ impl Kept {
 impl Member {
     fn new(record: Membership, engine: &Engine) -> Result<Self, NodeError> {
         let accumulator = Accumulator::from_bytes(&record.accumulator)?;
-        Ok(Self {
+        let mut member = Self {
             cluster: Cluster::new(record.cluster, record.root.keypair(), engine.clone()),
             record,
             accumulator,
             contracts: None,
-        })
+            awaited: None,
+        };
+        member.take_transport();
+        Ok(member)
+    }
+
+    /// Opens what comes with the transport keys of the record.
+    fn take_transport(&mut self) {
+        let secrets = self.record.transport.iter().map(Into::into);
+        self.cluster = self.cluster.clone().with_transport(secrets);
+    }
+
+    /// Whether the cluster's state stays behind until a key comes.
+    fn awaits_key(&self) -> bool {
+        self.awaited
+            .is_some_and(|epoch| self.cluster.transport_key(epoch).is_none())
     }
 
     /// Lists the contracts, unless the list is known.
@@ -774,6 +809,36 @@ impl Member {
             self.contracts = Some(phat_cluster::contracts(state)?.into());
         }
         Ok(())
+    }
+}
+
+/// What the cluster says of a contract that came to exist.
+fn statement(cluster: &Cluster, made: &Made) -> Statement {
+    let ready = ContractReady {
+        cluster: cluster.id(),
+        contract: made.contract,
+        public: cluster.contract_key(&made.contract).public(),
+    };
+    if made.owner.private {
+        let statement = PrivateContractReady {
+            ready,
+            deployer: made.owner.account,
+        };
+        let context = contexts::PRIVATE_CONTRACT_READY;
+        let signature = cluster
+            .root()
+            .sign(context, &statement.encode(), &mut OsRng);
+        Statement::Private(SignedPrivateContractReady {
+            statement,
+            signature,
+        })
+    } else {
+        let context = contexts::CONTRACT_READY;
+        let signature = cluster.root().sign(context, &ready.encode(), &mut OsRng);
+        Statement::Public(SignedContractReady {
+            statement: ready,
+            signature,
+        })
     }
 }
 

@@ -11,7 +11,7 @@
 //! | [`OUTBOX`] | | counter | a [`Payload`] that the chain has not got yet |
 //! | [`COMPILED`] | key | | compiled code; see [`crate::compiled`] |
 //! | [`BLOCKS`] | block number / 4096 | block number | what commits to the block's receipts |
-//! | [`READY`] | | contract id | a [`SignedContractReady`] that the chain has not got yet |
+//! | [`READY`] | | contract id | a [`Statement`] that the chain has not got yet |
 
 use crate::{
     keys::{ClusterRecord, Gatekeepers, Need},
@@ -21,12 +21,12 @@ use codec::{Decode, DecodeAll, Encode};
 use phat_crypto::{Keypair, TransportSecret, Zeroizing};
 use phat_engine::{Changes, State, StateError};
 use phat_primitives::{
-    BlockNumber, ClusterId, Hash, MessageNumber,
+    BlockNumber, ClusterId, ContractId, Hash, MessageNumber,
     commitment::{self, Link, MAX_LINKS, ReceiptProof},
     limits::MAX_REPORT_HEARTBEATS,
     message::Outbound,
     receipt::Receipt,
-    report::{Payload, Roots, SignedContractReady},
+    report::{Payload, Roots, SignedContractReady, SignedPrivateContractReady},
 };
 use phat_store::{Batch, ReadError, Snapshot, Space};
 use std::collections::BTreeMap;
@@ -413,29 +413,43 @@ pub(crate) fn delete_outbox(batch: &mut Batch, counter: u64) {
     batch.delete(OUTBOX, &[], &counter.to_be_bytes());
 }
 
+/// What the cluster says of a contract that came to exist.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub(crate) enum Statement {
+    /// The chain has ordered it to be made.
+    Public(SignedContractReady),
+    /// The chain hears of it for the first time.
+    Private(SignedPrivateContractReady),
+}
+
+impl Statement {
+    /// The contract.
+    pub(crate) fn contract(&self) -> ContractId {
+        match self {
+            Self::Public(signed) => signed.statement.contract,
+            Self::Private(signed) => signed.statement.ready.contract,
+        }
+    }
+}
+
 /// Statements about contracts that the chain has not got yet.
-pub(crate) fn ready(snapshot: &Snapshot) -> Result<Vec<SignedContractReady>, RecordError> {
+pub(crate) fn ready(snapshot: &Snapshot) -> Result<Vec<Statement>, RecordError> {
     snapshot
         .group(READY, &[], MAX_OUTBOX)?
         .iter()
         .map(|(_, value)| {
-            SignedContractReady::decode(&mut &value[..])
+            Statement::decode(&mut &value[..])
                 .map_err(|_| RecordError::Undecodable("a contract's statement"))
         })
         .collect()
 }
 
-pub(crate) fn put_ready(batch: &mut Batch, statement: &SignedContractReady) {
-    batch.put(
-        READY,
-        &[],
-        &statement.statement.contract.0,
-        statement.encode(),
-    );
+pub(crate) fn put_ready(batch: &mut Batch, statement: &Statement) {
+    batch.put(READY, &[], &statement.contract().0, statement.encode());
 }
 
-pub(crate) fn delete_ready(batch: &mut Batch, statement: &SignedContractReady) {
-    batch.delete(READY, &[], &statement.statement.contract.0);
+pub(crate) fn delete_ready(batch: &mut Batch, statement: &Statement) {
+    batch.delete(READY, &[], &statement.contract().0);
 }
 
 /// Forgets why the worker was in no cluster.

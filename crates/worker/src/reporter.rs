@@ -15,7 +15,7 @@ use crate::{
     attest::{AttestError, Witness, latest},
     chain::{Chain, ChainError},
     node::{MemberView, View},
-    records::{self, RecordError},
+    records::{self, RecordError, Statement},
     renewal::{Renewal, ServiceTime, Standing},
 };
 use codec::{Decode, Encode};
@@ -25,7 +25,7 @@ use phat_follower::{ProofError, read_proof};
 use phat_primitives::{
     BlockNumber, Hash,
     limits::{MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS},
-    report::{Heartbeat, Payload, Report, SignedContractReady, SignedReport, WorkerState},
+    report::{Heartbeat, Payload, Report, SignedReport, WorkerState},
     storage::{contract_key_key, in_service_key, next_report_key, worker_key, worker_state_key},
 };
 use phat_store::{CommitError, Store};
@@ -354,31 +354,38 @@ impl Reporter {
         waiting.truncate(STATEMENTS_PER_ROUND);
         let keys: Vec<_> = waiting
             .iter()
-            .map(|signed| contract_key_key(&signed.statement.contract))
+            .map(|statement| contract_key_key(&statement.contract()))
             .collect();
         let published = self.read(chain, view, &keys).await?;
         let mut writes = self.store.batch();
-        let mut missing: Vec<&SignedContractReady> = Vec::new();
-        for (signed, published) in waiting.iter().zip(published) {
+        let mut missing: Vec<&Statement> = Vec::new();
+        for (statement, published) in waiting.iter().zip(published) {
             if published.is_some() {
-                records::delete_ready(&mut writes, signed);
-                self.submitted.remove(&signed.statement.contract);
+                records::delete_ready(&mut writes, statement);
+                self.submitted.remove(&statement.contract());
             } else {
-                missing.push(signed);
+                missing.push(statement);
             }
         }
         writes.commit()?;
         if view.head.number >= self.submitted_at.saturating_add(RESEND_AFTER) {
             self.submitted.clear();
         }
-        for signed in missing {
-            if !self.submitted.insert(signed.statement.contract) {
+        for statement in missing {
+            if !self.submitted.insert(statement.contract()) {
                 continue;
             }
             self.submitted_at = view.head.number;
-            let submitted = chain
-                .submit("WorkerApi_contract_ready_extrinsic", signed)
-                .await;
+            let submitted = match statement {
+                Statement::Public(signed) => {
+                    let wrapper = "WorkerApi_contract_ready_extrinsic";
+                    chain.submit(wrapper, signed).await
+                }
+                Statement::Private(signed) => {
+                    let wrapper = "WorkerApi_private_contract_ready_extrinsic";
+                    chain.submit(wrapper, signed).await
+                }
+            };
             if let Err(error) = submitted {
                 // Another worker was faster, or the chain does not know the cluster's key yet.
                 tracing::debug!(%error, "a contract's statement was not taken");

@@ -2,7 +2,7 @@
 
 use crate::{
     attest::Witness,
-    logs::{Logs, prefixed},
+    logs::{Logs, Reader, prefixed},
     memo::{Agreements, Certificates},
     metrics::{Metrics, Page, Refusal},
     node::{MemberView, View},
@@ -14,7 +14,7 @@ use crate::{
     turns::{Caller, Flow, Turns, processor_time},
 };
 use codec::{Decode, DecodeAll, Encode};
-use phat_cluster::{Ask, QueryError, Settings, settings, weight};
+use phat_cluster::{Ask, QueryError, Settings, owner, settings, weight};
 use phat_crypto::{Keypair, SharedKey, certificate, contexts, envelope, rand_core::OsRng};
 use phat_engine::{Engine, ExecutionFault, Overlay, State, schema};
 use phat_primitives::{
@@ -348,9 +348,13 @@ impl WorkerService {
                 if !is_logger {
                     return Err(Unanswered::Refused(InkQueryError::SidevmNotFound));
                 }
-                let sees_all = settings.owner == *sender;
+                let reader = LogReader {
+                    state: &*state,
+                    account: *sender,
+                    owns_cluster: settings.owner == *sender,
+                };
                 return Ok(InkQueryOk::InkMessageReturn(
-                    self.logs.answer(&request, sees_all),
+                    self.logs.answer(&request, &reader),
                 ));
             }
         };
@@ -386,13 +390,46 @@ impl WorkerService {
         else {
             return Ok(None);
         };
-        let weight = weight(&*state, &ContractId::from(bytes)).map_err(internal)?;
+        let id = ContractId::from(bytes);
+        let weight = weight(&*state, &id).map_err(internal)?;
+        // Anybody can ask this.
+        let private = owner(&*state, &id)
+            .map_err(internal)?
+            .is_some_and(|owner| owner.private);
+        let code_hash = match private {
+            true => String::new(),
+            false => prefixed(&info.code_hash),
+        };
         Ok(Some(ContractInfo {
             id: prefixed(&bytes),
-            code_hash: prefixed(&info.code_hash),
+            code_hash,
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
             sidevm: None,
         }))
+    }
+}
+
+/// Somebody who asks for the log.
+struct LogReader<'a> {
+    state: &'a dyn State,
+    account: AccountId,
+    owns_cluster: bool,
+}
+
+impl Reader for LogReader<'_> {
+    fn sees_all(&self) -> bool {
+        self.owns_cluster
+    }
+
+    fn may_read(&self, contract: &ContractId) -> bool {
+        match owner(self.state, contract) {
+            Ok(Some(owner)) => owner.account == self.account || self.owns_cluster && !owner.private,
+            Ok(None) => self.owns_cluster,
+            Err(error) => {
+                tracing::error!(%error, "whose contract it is cannot be read");
+                false
+            }
+        }
     }
 }
 

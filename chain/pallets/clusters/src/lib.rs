@@ -15,6 +15,13 @@
 //!    contract they hand in a statement under the cluster's key ([`Pallet::contract_ready`]), which
 //!    publishes the contract's key.
 //!
+//! # In private
+//!
+//! Code and constructor arguments can be encrypted to the cluster ([`Pallet::upload_private`],
+//! [`Pallet::instantiate_private`]). The chain then knows who has sent how much, in steps, and orders
+//! it. It hears of the contract only when it is there, by a statement that does not say what it is
+//! made from ([`Pallet::private_contract_ready`]), so that commands to it have somewhere to go.
+//!
 //! # Money
 //!
 //! What is inside a cluster is held by [`Pallet::account_of`] the cluster. Its owner puts the chain's
@@ -52,7 +59,10 @@ use phat_primitives::{
         MAX_CODE_LEN, MAX_PAYLOAD_LEN, MAX_PENDING_WITHDRAWALS, MAX_SALT_LEN, ROOT_VOTE_BLOCKS,
     },
     message::{ClusterMessage, Instantiate, Message, Prices, ResourceKind, TransportEpoch},
-    report::{Roots, SignedContractReady, WorkerState},
+    private::{MAX_SEALED_ARGUMENTS_LEN, MAX_SEALED_CODE_LEN, SealedData},
+    report::{
+        PrivateContractReady, Roots, SignedContractReady, SignedPrivateContractReady, WorkerState,
+    },
 };
 
 mod invariants;
@@ -383,6 +393,10 @@ pub mod pallet {
         WorkerNotDiverged,
         /// The worker is out of service: it has to renew its evidence first.
         WorkerOutOfService,
+        /// The cluster has no transport key of this epoch yet: encrypt to the one on the chain.
+        NoSuchTransportKey,
+        /// This call must name the code: to keep it secret, use `instantiate_private`.
+        CodeNotNamed,
     }
 
     #[pallet::call]
@@ -472,7 +486,9 @@ pub mod pallet {
             deposit: Balance,
         ) -> DispatchResult {
             let deployer = ensure_signed(origin)?;
-            let CodeIndex::WasmCode(code_hash) = code_index;
+            let CodeIndex::WasmCode(code_hash) = code_index else {
+                return Err(Error::<T>::CodeNotNamed.into());
+            };
             ensure!(
                 data.len() <= MAX_PAYLOAD_LEN as usize && salt.len() <= MAX_SALT_LEN as usize,
                 Error::<T>::PayloadTooLarge
@@ -638,22 +654,44 @@ pub mod pallet {
         #[pallet::weight_of_authorize(weights::authorize_contract_ready(T::DbWeight::get()))]
         pub fn contract_ready(origin: OriginFor<T>, signed: SignedContractReady) -> DispatchResult {
             ensure_authorized(origin)?;
-            let statement = signed.statement;
-            let (cluster, contract) = (statement.cluster, statement.contract);
-            let info = Contracts::<T>::get(contract).ok_or(Error::<T>::ContractNotFound)?;
-            ClusterContracts::<T>::try_append(cluster, contract)
-                .map_err(|_| Error::<T>::TooManyContracts)?;
-            pallet_phat_registry::ContractKeys::<T>::insert(contract, statement.public);
-            Self::deposit_event(Event::ContractPubkeyAvailable {
-                contract,
-                cluster,
-                pubkey: statement.public,
-            });
-            Self::deposit_event(Event::Instantiated {
-                contract,
-                cluster,
-                deployer: info.deployer,
-            });
+            Self::publish(signed.statement)
+        }
+
+        /// Uploads code to a cluster that only its workers can read: a sealed
+        /// [`PrivateUpload`](phat_primitives::private::PrivateUpload). Only the sender learns how it
+        /// ended, from the receipt.
+        #[pallet::call_index(20)]
+        #[pallet::weight(weights::payload(sealed.data.data.len(), T::DbWeight::get()))]
+        pub fn upload_private(
+            origin: OriginFor<T>,
+            cluster_id: ClusterId,
+            sealed: SealedData,
+        ) -> DispatchResult {
+            let owner = Self::ensure_deployer(origin, &cluster_id, &sealed, MAX_SEALED_CODE_LEN)?;
+            let owner = RawAccount(owner.into());
+            Self::order(cluster_id, ClusterMessage::UploadPrivate { owner, sealed })?;
+            Ok(())
+        }
+
+        /// Orders the instantiation of a contract that only the cluster's workers know what it is made
+        /// from: a sealed [`PrivateInstantiate`](phat_primitives::private::PrivateInstantiate). Only
+        /// the sender learns how it ended, from the receipt.
+        #[pallet::call_index(21)]
+        #[pallet::weight(weights::payload(sealed.data.data.len(), T::DbWeight::get()))]
+        pub fn instantiate_private(
+            origin: OriginFor<T>,
+            cluster_id: ClusterId,
+            sealed: SealedData,
+            deposit: Balance,
+        ) -> DispatchResult {
+            let deployer =
+                Self::ensure_deployer(origin, &cluster_id, &sealed, MAX_SEALED_ARGUMENTS_LEN)?;
+            if deposit > 0 {
+                Self::deposit_into(cluster_id, &deployer, &deployer, deposit)?;
+            }
+            let deployer = RawAccount(deployer.into());
+            let message = ClusterMessage::InstantiatePrivate { deployer, sealed };
+            Self::order(cluster_id, message)?;
             Ok(())
         }
 
@@ -681,6 +719,33 @@ pub mod pallet {
             );
             Self::deposit_event(Event::WorkerReadmitted { worker });
             Ok(())
+        }
+
+        /// Takes the statement of a cluster that a contract has been made in private, and publishes
+        /// the contract and its key, not what it is made from. It costs no fee; what authorises it is
+        /// the signature of the cluster.
+        #[pallet::call_index(23)]
+        #[pallet::weight(weights::contract_ready(T::DbWeight::get()))]
+        #[pallet::authorize(Pallet::<T>::authorize_private_contract_ready)]
+        #[pallet::weight_of_authorize(weights::authorize_contract_ready(T::DbWeight::get()))]
+        pub fn private_contract_ready(
+            origin: OriginFor<T>,
+            signed: SignedPrivateContractReady,
+        ) -> DispatchResult {
+            ensure_authorized(origin)?;
+            let PrivateContractReady { ready, deployer } = signed.statement;
+            // Somebody may have ordered the very same contract before, and in public.
+            if !Contracts::<T>::contains_key(ready.contract) {
+                Contracts::<T>::insert(
+                    ready.contract,
+                    ContractInfo {
+                        deployer: deployer.0.into(),
+                        cluster: ready.cluster,
+                        code_index: CodeIndex::Private,
+                    },
+                );
+            }
+            Self::publish(ready)
         }
     }
 

@@ -81,6 +81,28 @@ impl<T: Config> Pallet<T> {
         Ok(sender)
     }
 
+    /// The sender of something sealed, if it may deploy in the cluster and has kept the limit.
+    pub(crate) fn ensure_deployer(
+        origin: OriginFor<T>,
+        cluster: &ClusterId,
+        sealed: &SealedData,
+        max_len: u32,
+    ) -> Result<T::AccountId, DispatchError> {
+        let sender = frame_system::ensure_signed(origin)?;
+        ensure!(
+            sealed.data.data.len() <= max_len as usize,
+            Error::<T>::PayloadTooLarge
+        );
+        let info = Clusters::<T>::get(cluster).ok_or(Error::<T>::ClusterNotFound)?;
+        ensure!(info.lets_deploy(&sender), Error::<T>::NoPermission);
+        // Workers wait for a key that they do not have: it must be one that is on its way to them.
+        ensure!(
+            TransportKeys::<T>::get(cluster).is_some_and(|(epoch, _)| sealed.epoch <= epoch),
+            Error::<T>::NoSuchTransportKey
+        );
+        Ok(sender)
+    }
+
     /// Assigns a worker that is free and that the owner operates. The list of the cluster's workers
     /// is the caller's to keep.
     pub(crate) fn assign(

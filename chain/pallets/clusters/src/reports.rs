@@ -6,7 +6,7 @@ use pallet_phat_messages::OnReport;
 use pallet_phat_registry::{ClusterKeys, ContractKeys, Pallet as Registry};
 use phat_primitives::{
     message::KeyDelivery,
-    report::{Heartbeat, Payload},
+    report::{ContractReady, Heartbeat, Payload},
 };
 
 /// Why a cluster's statement is refused, as the custom code of an invalid transaction. The numbers
@@ -17,9 +17,8 @@ pub mod refusal {
 }
 
 impl<T: Config> Pallet<T> {
-    /// Decides whether a cluster's statement may enter a block: once for each contract, and under the
-    /// cluster's key. What the call could fail for is checked here, or the same statement could be
-    /// sent again and again for nothing.
+    /// Decides whether a cluster's statement may enter a block: about a contract that was ordered in
+    /// this cluster, once for each, and under the cluster's key.
     pub(crate) fn authorize_contract_ready(
         _source: TransactionSource,
         signed: &SignedContractReady,
@@ -30,17 +29,40 @@ impl<T: Config> Pallet<T> {
         if !expected {
             return Err(InvalidTransaction::Call.into());
         }
+        let context = phat_crypto::contexts::CONTRACT_READY;
+        Self::authorize_statement(statement, context, &statement.encode(), &signed.signature)
+    }
+
+    /// Decides the same about a contract that was made in private: the chain must not know it as one
+    /// of another cluster.
+    pub(crate) fn authorize_private_contract_ready(
+        _source: TransactionSource,
+        signed: &SignedPrivateContractReady,
+    ) -> TransactionValidityWithRefund {
+        let ready = &signed.statement.ready;
+        let elsewhere =
+            Contracts::<T>::get(ready.contract).is_some_and(|info| info.cluster != ready.cluster);
+        if elsewhere {
+            return Err(InvalidTransaction::Call.into());
+        }
+        let context = phat_crypto::contexts::PRIVATE_CONTRACT_READY;
+        let message = signed.statement.encode();
+        Self::authorize_statement(ready, context, &message, &signed.signature)
+    }
+
+    /// What the call could fail for is checked here, or the same statement could be sent again and
+    /// again for nothing.
+    fn authorize_statement(
+        statement: &ContractReady,
+        context: phat_crypto::contexts::Context,
+        message: &[u8],
+        signature: &[u8; 64],
+    ) -> TransactionValidityWithRefund {
         if ContractKeys::<T>::contains_key(statement.contract) {
             return Err(InvalidTransaction::Stale.into());
         }
-        let genuine = ClusterKeys::<T>::get(statement.cluster).is_some_and(|public| {
-            phat_crypto::verify(
-                &public,
-                phat_crypto::contexts::CONTRACT_READY,
-                &statement.encode(),
-                &signed.signature,
-            )
-        });
+        let genuine = ClusterKeys::<T>::get(statement.cluster)
+            .is_some_and(|public| phat_crypto::verify(&public, context, message, signature));
         if !genuine {
             return Err(InvalidTransaction::BadProof.into());
         }
@@ -57,6 +79,26 @@ impl<T: Config> Pallet<T> {
             propagate: true,
         };
         Ok((validity, Weight::zero()))
+    }
+
+    /// Publishes the key of a contract that has been made.
+    pub(crate) fn publish(statement: ContractReady) -> DispatchResult {
+        let (cluster, contract) = (statement.cluster, statement.contract);
+        let info = Contracts::<T>::get(contract).ok_or(Error::<T>::ContractNotFound)?;
+        ClusterContracts::<T>::try_append(cluster, contract)
+            .map_err(|_| Error::<T>::TooManyContracts)?;
+        ContractKeys::<T>::insert(contract, statement.public);
+        Self::deposit_event(Event::ContractPubkeyAvailable {
+            contract,
+            cluster,
+            pubkey: statement.public,
+        });
+        Self::deposit_event(Event::Instantiated {
+            contract,
+            cluster,
+            deployer: info.deployer,
+        });
+        Ok(())
     }
 
     fn on_cluster_key(

@@ -3,5 +3,6 @@
 mod contracts;
 mod membership;
 mod money;
+mod private;
 mod random;
 mod roots;

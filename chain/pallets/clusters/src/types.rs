@@ -61,6 +61,8 @@ pub enum ClusterPermission<AccountId> {
 pub enum CodeIndex {
     /// Uploaded code.
     WasmCode(CodeHash),
+    /// Code that only the workers know.
+    Private,
 }
 
 /// A contract.

@@ -66,7 +66,7 @@ pub(crate) fn cluster_key(db: RuntimeDbWeight) -> Weight {
 const CONTRACTS_LEN: usize = 32 * MAX_CLUSTER_CONTRACTS as usize;
 
 pub(crate) fn contract_ready(db: RuntimeDbWeight) -> Weight {
-    bytes(CONTRACTS_LEN).saturating_add(db.reads_writes(2, 2))
+    bytes(CONTRACTS_LEN).saturating_add(db.reads_writes(3, 3))
 }
 
 pub(crate) fn authorize_contract_ready(db: RuntimeDbWeight) -> Weight {

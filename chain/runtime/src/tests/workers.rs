@@ -13,7 +13,8 @@ use phat_primitives::limits::{
 };
 use phat_primitives::message::{DIGEST_ENGINE, Message, OUTBOUND_KEY, Outbound};
 use phat_primitives::report::{
-    ContractReady, Heartbeat, Payload, Report, SignedContractReady, SignedReport, WithdrawalOutcome,
+    ContractReady, Heartbeat, Payload, PrivateContractReady, Report, SignedContractReady,
+    SignedPrivateContractReady, SignedReport, WithdrawalOutcome,
 };
 use phat_primitives::{ContractId, WorkerId, ids, storage};
 use sp_consensus_aura::{AURA_ENGINE_ID, Slot};
@@ -255,6 +256,32 @@ fn a_statement_becomes_a_transaction_that_is_accepted_once_without_fee() {
         accepted_once_without_fee(&extrinsic);
         let key = pallet_phat_registry::ContractKeys::<Runtime>::get(contract());
         assert_eq!(key, Some([5; 32]));
+    });
+}
+
+#[test]
+fn a_statement_about_a_private_contract_is_accepted_once_without_fee() {
+    after_set_up(|| {
+        pallet_phat_registry::ClusterKeys::<Runtime>::insert(
+            ids::cluster_id(1),
+            cluster_key().public(),
+        );
+        let statement = PrivateContractReady {
+            ready: statement().statement,
+            deployer: Sr25519Keyring::Bob.to_raw_public().into(),
+        };
+        let context = contexts::PRIVATE_CONTRACT_READY;
+        let signature = cluster_key().sign(context, &statement.encode(), &mut OsRng);
+        let signed = SignedPrivateContractReady {
+            statement,
+            signature,
+        };
+        let extrinsic: Vec<u8> = call("WorkerApi_private_contract_ready_extrinsic", signed);
+        accepted_once_without_fee(&extrinsic);
+        let info = pallet_phat_clusters::Contracts::<Runtime>::get(contract());
+        let info = info.expect("the contract is known");
+        assert_eq!(info.deployer, Sr25519Keyring::Bob.to_account_id());
+        assert_eq!(info.code_index, pallet_phat_clusters::CodeIndex::Private);
     });
 }
 

@@ -17,27 +17,30 @@ pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
     let mut entries = Vec::new();
     for cluster in waiting("asking the chain", chain.clusters()).await? {
         for id in chain.cluster_contracts(cluster.id).await? {
-            let name = match records.iter().find(|record| record.contract == hex(id)) {
+            let record = records.iter().find(|record| record.contract == hex(id));
+            let name = match record {
                 Some(record) => record.name.clone(),
                 None if id == cluster.system_contract => "system".into(),
                 None => String::new(),
             };
-            let code_hash = chain
-                .contract(id)
-                .await?
-                .map(|contract| hex(contract.code_hash));
+            let known = chain.contract(id).await?;
+            let private = known.is_some_and(|contract| contract.code_hash.is_none());
+            let code_hash = known.and_then(|contract| contract.code_hash).map(hex);
             rows.push(vec![
                 name.clone(),
                 address(&AccountId::from(id)),
-                code_hash
-                    .as_deref()
-                    .map_or("?".into(), |hash| format!("{}…", &hash[..18])),
+                match code_hash.as_deref() {
+                    Some(hash) => format!("{}…", &hash[..18]),
+                    None if private => "private".into(),
+                    None => "?".into(),
+                },
             ]);
             entries.push(json!({
                 "name": name,
                 "address": address(&AccountId::from(id)),
                 "id": hex(id),
                 "code_hash": code_hash,
+                "private": private,
                 "cluster": hex(cluster.id),
                 "system": id == cluster.system_contract,
             }));

@@ -19,7 +19,8 @@ const USUAL_CONSTRUCTOR: &str = "new";
 #[command(after_help = "Examples:
   phat deploy token.contract --constructor new 1_000_000 Token TKN 12
   phat deploy flipper.contract --constructor new true --name my-flipper
-  phat query my-flipper get")]
+  phat query my-flipper get
+  phat deploy secret.contract --private 42")]
 pub(crate) struct Args {
     /// The .contract file that `cargo contract build` makes, or its .wasm file with the .json beside
     /// it
@@ -36,6 +37,10 @@ pub(crate) struct Args {
     /// Bytes in hex that make the contract's address unique [default: random]
     #[arg(long, value_name = "HEX")]
     salt: Option<String>,
+    /// Encrypt code, arguments and limits to the workers of the cluster: on the chain only their sizes
+    /// show, in steps, and who has sent them
+    #[arg(long)]
+    private: bool,
     #[command(flatten)]
     spending: Spending,
 }
@@ -53,6 +58,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Report, CliErro
         .map(|text| hex::decode(text.trim_start_matches("0x")).map_err(|_| CliError::Salt(text)));
     let options = Options {
         salt: salt.transpose()?,
+        private: args.private,
         ..args.spending.into()
     };
     let client = context.client().await?;

@@ -6,6 +6,7 @@ pub(crate) mod call;
 pub(crate) mod contracts;
 pub(crate) mod deploy;
 pub(crate) mod economy;
+pub(crate) mod logs;
 pub(crate) mod query;
 pub(crate) mod readmit;
 pub(crate) mod receipt;

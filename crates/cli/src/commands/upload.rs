@@ -16,13 +16,22 @@ pub(crate) struct Args {
     /// The .contract file that `cargo contract build` makes, or its .wasm file with the .json beside
     /// it
     bundle: PathBuf,
+    /// Encrypt it to the workers of the cluster: on the chain only its size shows, in steps of 64 KiB
+    #[arg(long)]
+    private: bool,
 }
 
 /// Uploads code.
 pub(crate) async fn run(context: &Context, args: Args) -> Result<Report, CliError> {
     let (bytes, bundle) = load_bundle(&args.bundle)?;
     let client = context.client().await?;
-    let receipt = waiting("uploading", client.upload(&bundle)).await?;
+    let receipt = waiting("uploading", async {
+        match args.private {
+            true => client.upload_private(&bundle).await,
+            false => client.upload(&bundle).await,
+        }
+    })
+    .await?;
     context.book()?.keep_bundle(bundle.code_hash, &bytes)?;
     let title = format!("code of {} uploaded", bundle.name);
     let mut report = receipt::show(&title, &receipt, None, |_| None);

@@ -129,8 +129,8 @@ pub struct Contract {
     pub deployer: AccountId,
     /// Where it is.
     pub cluster: ClusterId,
-    /// The code it was made from.
-    pub code_hash: CodeHash,
+    /// The code it was made from; `None` if it was made in private.
+    pub code_hash: Option<CodeHash>,
 }
 
 /// A worker's state that was not the one that most workers of its cluster had agreed on.
@@ -305,15 +305,16 @@ impl ChainClient {
         #[decode_as_type(crate_path = "scale_decode")]
         enum CodeIndex {
             WasmCode([u8; 32]),
+            Private,
         }
         let value: Option<Value> = self.read(CLUSTERS, "Contracts", (H256(id.0),)).await?;
-        Ok(value.map(|value| {
-            let CodeIndex::WasmCode(code_hash) = value.code_index;
-            Contract {
-                deployer: AccountId(value.deployer),
-                cluster: Hash::from(value.cluster),
-                code_hash: Hash::from(code_hash),
-            }
+        Ok(value.map(|value| Contract {
+            deployer: AccountId(value.deployer),
+            cluster: Hash::from(value.cluster),
+            code_hash: match value.code_index {
+                CodeIndex::WasmCode(hash) => Some(Hash::from(hash)),
+                CodeIndex::Private => None,
+            },
         }))
     }
 
@@ -336,6 +337,15 @@ impl ChainClient {
     /// Public key of a cluster. There is one as soon as a gatekeeper has made it.
     pub async fn cluster_key(&self, id: ClusterId) -> Result<Option<[u8; 32]>, ChainError> {
         self.read(REGISTRY, "ClusterKeys", (H256(id.0),)).await
+    }
+
+    /// The key that deployments in private are encrypted to, and its epoch. There is one as soon as a
+    /// gatekeeper has made it; it changes when a worker leaves the cluster.
+    pub async fn transport_key(
+        &self,
+        id: ClusterId,
+    ) -> Result<Option<(u32, [u8; 32])>, ChainError> {
+        self.read(CLUSTERS, "TransportKeys", (H256(id.0),)).await
     }
 
     /// The blocks after which most workers of a cluster have agreed on what it has come to, in order.

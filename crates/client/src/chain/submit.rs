@@ -5,13 +5,14 @@ use crate::keys::Account;
 use codec::Encode;
 use phat_primitives::{
     AccountId, Balance, ClusterId, CodeHash, ContractId, Hash, MessageNumber, WorkerId,
+    command::EncryptedData, private::SealedData,
 };
 use subxt::{
     dynamic::{self, Value},
     error::{BackendError, ExtrinsicError, RpcError, TransactionEventsError},
     ext::{
         scale_decode::{self, DecodeAsType},
-        scale_encode::{self, EncodeAsFields, FieldIter},
+        scale_encode::{self, EncodeAsFields, EncodeAsType, FieldIter},
         scale_type_resolver::TypeResolver,
     },
     transactions::TransactionStatus,
@@ -100,6 +101,22 @@ pub enum Call {
         /// How much.
         amount: Balance,
     },
+    /// Adds a contract's code to a cluster; only its workers can read it.
+    UploadPrivate {
+        /// The cluster.
+        cluster: ClusterId,
+        /// A sealed [`PrivateUpload`](phat_primitives::private::PrivateUpload).
+        sealed: SealedData,
+    },
+    /// Makes a contract; only the cluster's workers can read of what.
+    InstantiatePrivate {
+        /// The cluster.
+        cluster: ClusterId,
+        /// A sealed [`PrivateInstantiate`](phat_primitives::private::PrivateInstantiate).
+        sealed: SealedData,
+        /// Money that goes into the cluster first, to the sender's account there.
+        deposit: Balance,
+    },
     /// Lets a worker that has diverged be in a cluster again. Sent by its operator.
     ReadmitWorker {
         /// The worker.
@@ -133,7 +150,39 @@ impl Call {
             Self::Transfer { .. } => ("Balances", "transfer_allow_death"),
             Self::TransferToCluster { .. } => (CLUSTERS, "transfer_to_cluster"),
             Self::TransferFromCluster { .. } => (CLUSTERS, "transfer_from_cluster"),
+            Self::UploadPrivate { .. } => (CLUSTERS, "upload_private"),
+            Self::InstantiatePrivate { .. } => (CLUSTERS, "instantiate_private"),
             Self::ReadmitWorker { .. } => (CLUSTERS, "readmit_worker"),
+        }
+    }
+}
+
+/// [`SealedData`], to be encoded by the chain's metadata.
+#[derive(EncodeAsType)]
+#[encode_as_type(crate_path = "scale_encode")]
+struct SealedValue<'a> {
+    epoch: u32,
+    data: EncryptedValue<'a>,
+}
+
+#[derive(EncodeAsType)]
+#[encode_as_type(crate_path = "scale_encode")]
+struct EncryptedValue<'a> {
+    iv: [u8; 12],
+    pubkey: [u8; 32],
+    data: &'a [u8],
+}
+
+impl<'a> From<&'a SealedData> for SealedValue<'a> {
+    fn from(sealed: &'a SealedData) -> Self {
+        let EncryptedData { iv, pubkey, data } = &sealed.data;
+        Self {
+            epoch: sealed.epoch,
+            data: EncryptedValue {
+                iv: *iv,
+                pubkey: *pubkey,
+                data,
+            },
         }
     }
 }
@@ -208,6 +257,15 @@ impl EncodeAsFields for Call {
             Self::TransferFromCluster { cluster, amount } => {
                 (cluster.0, amount).encode_as_fields_to(fields, types, out)
             }
+            Self::UploadPrivate { cluster, sealed } => {
+                (cluster.0, SealedValue::from(sealed)).encode_as_fields_to(fields, types, out)
+            }
+            Self::InstantiatePrivate {
+                cluster,
+                sealed,
+                deposit,
+            } => (cluster.0, SealedValue::from(sealed), deposit)
+                .encode_as_fields_to(fields, types, out),
             Self::ReadmitWorker { worker } => (worker.0,).encode_as_fields_to(fields, types, out),
         }
     }

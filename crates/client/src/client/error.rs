@@ -57,6 +57,9 @@ pub enum ClientError {
     /// It exists on the chain only.
     #[error("the contract at {} has not been instantiated (yet): see the receipt of its instantiation", address(&AccountId::from(*.0)))]
     NotInstantiated(ContractId),
+    /// Nothing can be encrypted to the cluster.
+    #[error("cluster {} has no key yet that something could be encrypted to: see `phat status`", .0.to_low_u64_be())]
+    NoClusterKey(ClusterId),
     /// The message does not take money.
     #[error("`{0}` does not accept money: leave the transfer out")]
     NotPayable(String),

@@ -14,13 +14,16 @@ use crate::{
     exec::{ExecResult, Instantiated, Returned},
     keys::Account,
     limits::{RECEIPT_POLL, RECEIPT_TIMEOUT},
+    logs::Logs,
     proof::{BadProof, ProvenReceipt},
     transcode::Output,
     worker::{Assumed, Caller, Roots, Signed, WorkerClient, WorkerError},
 };
 use codec::{Decode, Encode};
 use phat_crypto::{
-    Keypair, envelope,
+    Keypair,
+    contexts::{self, Context},
+    envelope,
     rand_core::{OsRng, RngCore},
 };
 use phat_primitives::{
@@ -28,6 +31,11 @@ use phat_primitives::{
     WorkerId,
     command::{CommandPayload, InkCommand},
     commitment::ProofError,
+    ids,
+    message::ResourceKind,
+    private::{
+        ARGUMENTS_STEP, CODE_STEP, PrivateInstantiate, PrivateUpload, SealedData, binding, padded,
+    },
     query::{InkQueryData, ReceiptProofResponse, ReceiptResponse},
     receipt::{Failure, Receipt, Success},
 };
@@ -40,6 +48,11 @@ const ASSUMED_DEPOSIT: Balance = 1_000_000_000_000_000_000_000;
 const TOTAL_BALANCE_OF: [u8; 4] = [0x5a, 0x98, 0xf2, 0x26];
 /// Selector of `System::free_balance_of(AccountId) -> Balance` of the system contract.
 const FREE_BALANCE_OF: [u8; 4] = [0x8a, 0x0d, 0x40, 0xd7];
+
+/// Selector of `System::get_driver(String) -> Option<AccountId>` of the system contract.
+const GET_DRIVER: [u8; 4] = [0x27, 0x40, 0xcf, 0x0a];
+/// Name of the driver that answers questions about logs.
+const LOGGER: &str = "PinkLogger";
 
 /// What the account and a contract it makes have to keep in the cluster to exist: one unit each.
 const MINIMUM_BALANCES: Balance = 2;
@@ -69,8 +82,10 @@ pub struct Options {
     pub deposit: Option<Balance>,
     /// Sends the command so that anybody can read it.
     pub plain: bool,
-    /// Salt of a deployment; random if absent.
+    /// Salt of a deployment; random if absent. In private it should be neither known nor guessable.
     pub salt: Option<Vec<u8>>,
+    /// Deploys in private: nobody but the workers of the cluster can read code, arguments and limits.
+    pub private: bool,
 }
 
 /// The answer to a query.
@@ -331,16 +346,8 @@ impl Client {
     /// is moved there first, if it is missing.
     pub async fn upload(&self, bundle: &Bundle) -> Result<Receipt, ClientError> {
         let code = bundle.code()?.to_vec();
-        let amount = self.missing(self.code_deposit(code.len())).await?;
-        if amount > 0 {
-            let to = self.account.id();
-            let fund = Call::TransferToCluster {
-                cluster: self.cluster.id,
-                to,
-                amount,
-            };
-            self.chain.submit(&self.account, fund).await?;
-        }
+        self.fund(self.missing(self.code_deposit(code.len())).await?)
+            .await?;
         let upload = Call::Upload {
             cluster: self.cluster.id,
             code,
@@ -348,6 +355,66 @@ impl Client {
         let submitted = self.chain.submit(&self.account, upload).await?;
         self.wait_for_receipt(message_of(&submitted, "cluster_upload_resource")?)
             .await
+    }
+
+    /// Adds a contract's code to the cluster so that only its workers can read it: others see its size
+    /// in steps of 64 KiB. So do they see what money goes there, which is rounded up for that reason.
+    pub async fn upload_private(&self, bundle: &Bundle) -> Result<Receipt, ClientError> {
+        let code = bundle.code()?.to_vec();
+        let plain = padded(
+            &PrivateUpload {
+                kind: ResourceKind::InkCode,
+                code,
+            },
+            CODE_STEP,
+        );
+        let amount = self.missing(self.code_deposit(plain.len())).await?;
+        self.fund(self.rounded_up(amount).await?).await?;
+        let upload = Call::UploadPrivate {
+            cluster: self.cluster.id,
+            sealed: self.sealed(contexts::PRIVATE_UPLOAD, &plain).await?,
+        };
+        let submitted = self.chain.submit(&self.account, upload).await?;
+        self.wait_for_receipt(message_of(&submitted, "upload_private")?)
+            .await
+    }
+
+    /// Moves the account's own money into the cluster.
+    async fn fund(&self, amount: Balance) -> Result<(), ClientError> {
+        if amount > 0 {
+            let fund = Call::TransferToCluster {
+                cluster: self.cluster.id,
+                to: self.account.id(),
+                amount,
+            };
+            self.chain.submit(&self.account, fund).await?;
+        }
+        Ok(())
+    }
+
+    /// The next power of two, as far as the account's money goes: an exact amount would tell what it
+    /// is for.
+    async fn rounded_up(&self, amount: Balance) -> Result<Balance, ClientError> {
+        if amount == 0 {
+            return Ok(0);
+        }
+        let rounded = amount.checked_next_power_of_two().unwrap_or(amount);
+        let available = self.chain.balance(&self.account.id()).await?.free;
+        Ok(if rounded <= available {
+            rounded
+        } else {
+            amount
+        })
+    }
+
+    /// Encrypts something to the workers of the cluster, so that only this account can send it.
+    async fn sealed(&self, purpose: Context, plain: &[u8]) -> Result<SealedData, ClientError> {
+        let cluster = self.cluster.id;
+        let key = self.chain.transport_key(cluster).await?;
+        let (epoch, public) = key.ok_or(ClientError::NoClusterKey(cluster))?;
+        let binding = binding(&cluster, &self.account.id());
+        let data = envelope::seal_data(&public, plain, purpose, &binding, &mut OsRng)?;
+        Ok(SealedData { epoch, data })
     }
 
     /// Makes a contract, with its code if the cluster does not have it yet, and waits until it can be
@@ -362,7 +429,7 @@ impl Client {
         let function = bundle.interface.constructor(constructor)?;
         let data = bundle.interface.encode_call(function, args)?;
         payable(function, options)?;
-        let salt = options.salt.clone().unwrap_or_else(|| random(16));
+        let salt = options.salt.clone().unwrap_or_else(|| random(32));
         let mut estimate = self
             .estimate_instantiation(bundle.code_hash, &salt, &data, options)
             .await?;
@@ -370,7 +437,10 @@ impl Client {
         if let Err(error) = &estimate.result
             && error.contract_error() == Some("CodeNotFound")
         {
-            let receipt = self.upload(bundle).await?;
+            let receipt = match options.private {
+                true => self.upload_private(bundle).await?,
+                false => self.upload(bundle).await?,
+            };
             upload = Some(receipt);
             estimate = self
                 .estimate_instantiation(bundle.code_hash, &salt, &data, options)
@@ -378,21 +448,40 @@ impl Client {
         }
         succeeds(&bundle.interface, function, &estimate, |made| &made.result)?;
         let cost = self.cost(&estimate, options).await?;
-        let instantiate = Call::Instantiate {
-            cluster: self.cluster.id,
-            code_hash: bundle.code_hash,
-            data,
-            salt,
-            transfer: options.transfer,
-            gas_limit: cost.gas_limit,
-            storage_deposit_limit: options.storage_deposit_limit,
-            deposit: cost.deposit,
+        let cluster = self.cluster.id;
+        let deployer = self.account.id();
+        let contract = ids::contract_id(&deployer, &bundle.code_hash, &cluster, &salt);
+        let instantiate = if options.private {
+            let private = PrivateInstantiate {
+                code_hash: bundle.code_hash,
+                data,
+                salt,
+                transfer: options.transfer,
+                gas_limit: cost.gas_limit,
+                storage_deposit_limit: options.storage_deposit_limit,
+            };
+            let plain = padded(&private, ARGUMENTS_STEP);
+            Call::InstantiatePrivate {
+                cluster,
+                sealed: self.sealed(contexts::PRIVATE_INSTANTIATE, &plain).await?,
+                deposit: match options.deposit {
+                    Some(chosen) => chosen,
+                    None => self.rounded_up(cost.deposit).await?,
+                },
+            }
+        } else {
+            Call::Instantiate {
+                cluster,
+                code_hash: bundle.code_hash,
+                data,
+                salt,
+                transfer: options.transfer,
+                gas_limit: cost.gas_limit,
+                storage_deposit_limit: options.storage_deposit_limit,
+                deposit: cost.deposit,
+            }
         };
         let submitted = self.chain.submit(&self.account, instantiate).await?;
-        let contract = submitted.contract.ok_or(ChainError::NoEvent {
-            call: "instantiate_contract".into(),
-            event: "Instantiating",
-        })?;
         let applied = self.applied(submitted, &bundle.interface, function).await?;
         if applied.receipt.outcome.is_ok() {
             self.wait_for_key(contract).await?;
@@ -482,6 +571,45 @@ impl Client {
             Err(BadProof::NotAgreed { .. }) => Ok(None),
             Err(error) => Err(ClientError::Unproven(error)),
         }
+    }
+
+    /// What a contract has logged on this worker, from a number on, or if negative so many records
+    /// from the end. The worker answers who made the contract, and the cluster's owner; to others the
+    /// log is empty. Queries log on the worker that runs them, commands on all.
+    pub async fn logs(
+        &self,
+        contract: ContractId,
+        from: i64,
+        count: u64,
+    ) -> Result<Logs, ClientError> {
+        let request = serde_json::json!({
+            "action": "GetLog",
+            "from": from,
+            "count": count,
+            "contract": format!("{contract:?}"),
+        });
+        let data = InkQueryData::SidevmMessage(request.to_string().into_bytes());
+        let logger = self.logger().await?;
+        let answer = self.worker.query(&self.caller, logger, data).await?;
+        serde_json::from_slice(&answer).map_err(|error| {
+            let url = self.worker.url().into();
+            let what = format!("its log cannot be read: {error}");
+            WorkerError::BadAnswer { url, what }.into()
+        })
+    }
+
+    /// The contract that answers questions about logs.
+    async fn logger(&self) -> Result<ContractId, ClientError> {
+        let system = self.cluster.system_contract;
+        let call = (GET_DRIVER, LOGGER).encode();
+        let answer = self.worker.call(&self.caller, system, call).await?;
+        // `Result<Option<AccountId>, LangError>`; a LangError is one byte.
+        let named = answer.result.ok().and_then(|returned| {
+            Result::<Option<[u8; 32]>, u8>::decode(&mut returned.data.as_slice())
+                .ok()?
+                .ok()?
+        });
+        Ok(named.map_or(system, ContractId::from))
     }
 
     /// Moves money out of the cluster to the account on the chain, and waits until it has left. It
