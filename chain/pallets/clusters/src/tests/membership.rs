@@ -464,7 +464,7 @@ fn a_worker_out_of_service_leaves_its_cluster_and_comes_back_to_it() {
             ],
             "it gets none of the keys that come"
         );
-        System::assert_last_event(
+        System::assert_has_event(
             Event::WorkerRemovedFromCluster {
                 worker: worker(2),
                 cluster: first(),
