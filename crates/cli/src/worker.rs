@@ -10,7 +10,10 @@ use crate::{
     serving::{self, Certificate, LogFormat, WorkerLimits},
 };
 use codec::Encode;
-use phat_client::{Account, ChainClient, chain::Call};
+use phat_client::{
+    Account, ChainClient,
+    chain::{Call, ChainError},
+};
 use phat_primitives::{BlockNumber, ClusterId, Hash, WorkerId, ids};
 use phat_runtime::presets::DEVELOPMENT_MEASUREMENT;
 use phat_worker::{
@@ -33,6 +36,9 @@ use tokio::{net::TcpListener, time::sleep};
 
 /// How often to look how far the worker has come.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Attempts to send a transaction.
+const ATTEMPTS: u32 = 20;
 
 /// Arguments of `phat worker`.
 #[derive(Debug, clap::Args)]
@@ -301,19 +307,38 @@ impl Running {
                 evidence: self.evidence().await?,
                 endpoints: vec![self.url.clone()],
             };
-            chain.submit(&self.account, call).await?;
+            self.submit(&chain, call).await?;
         } else if chain.endpoints(id).await? != [self.url.as_str()] {
             let call = Call::UpdateEndpoints {
                 worker: id,
                 endpoints: vec![self.url.clone()],
             };
-            chain.submit(&self.account, call).await?;
+            self.submit(&chain, call).await?;
         }
         if let Some(cluster) = self.cluster {
             self.join(&chain, id, cluster, progress).await?;
             self.until(progress, |view| view.is_current()).await;
         }
         Ok(())
+    }
+
+    /// Sends a transaction. Other programs may use the account at the same time, and take its place.
+    async fn submit(&self, chain: &ChainClient, call: Call) -> Result<(), CliError> {
+        let mut attempt = 1;
+        loop {
+            match chain.submit(&self.account, call.clone()).await {
+                Ok(_) => return Ok(()),
+                Err(ChainError::NotTaken(reason)) if attempt < ATTEMPTS => {
+                    tracing::info!(
+                        reason,
+                        "the chain did not take the transaction, trying again"
+                    );
+                    attempt += 1;
+                    sleep(LOOK_AGAIN).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     async fn evidence(&self) -> Result<Vec<u8>, WorkerError> {
@@ -337,8 +362,7 @@ impl Running {
             None => {
                 progress.step("joining the cluster");
                 let call = Call::AddWorker { worker, cluster };
-                chain.submit(&self.account, call).await?;
-                Ok(())
+                self.submit(chain, call).await
             }
         }
     }

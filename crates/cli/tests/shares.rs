@@ -85,19 +85,24 @@ async fn mills(client: &Client, count: u8) -> Vec<ContractId> {
     mills
 }
 
-/// Sets the weight of a contract; the worker has applied the block when this returns.
-async fn set_stake(client: &Client, contract: ContractId, weight: u32) {
+/// Sends the system contract a command; the worker has applied the block when this returns.
+async fn tell_system(client: &Client, message: &str, args: &[&str]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/artifacts");
     let system = std::fs::read(path.join("system.contract")).expect("it is committed");
     let system = Bundle::parse(&system).expect("it is a bundle").interface;
-    let args = [format!("0x{}", hex::encode(contract)), weight.to_string()];
-    let args: Vec<_> = args.iter().map(String::as_str).collect();
     let (to, options) = (client.cluster().system_contract, Options::default());
     let applied = client
-        .call(to, &system, "System::set_contract_weight", &args, &options)
+        .call(to, &system, message, args, &options)
         .await
         .expect("it is applied");
     assert!(applied.receipt.outcome.is_ok(), "{applied:?}");
+}
+
+/// Sets the weight of a contract.
+async fn set_stake(client: &Client, contract: ContractId, weight: u32) {
+    let contract = format!("0x{}", hex::encode(contract));
+    let args = [contract.as_str(), &weight.to_string()];
+    tell_system(client, "System::set_contract_weight", &args).await;
 }
 
 fn grind(rounds: u32) -> InkQueryData {
@@ -188,6 +193,7 @@ async fn contracts_have_their_stakes_shares_and_a_stake_that_moves_counts_with_i
     let network = start(folder.path(), &["--no-examples", "--workers", "1"]);
     let client = alice(&network).await;
     let mills = mills(&client, 4).await;
+    tell_system(&client, "System::grant_admin", &["//Alice"]).await;
     for (mill, stake) in mills.iter().zip([5_000, 3_000, 2_000]) {
         set_stake(&client, *mill, stake).await;
     }

@@ -28,7 +28,7 @@ pub const MAX_ENDPOINT_LEN: u32 = 256;
 pub const MAX_REPORT_PAYLOADS: u32 = 32;
 /// Heartbeats in one report: bounds the votes on roots, and what follows from them, that one report
 /// can cause. A worker reports every second block at most, so that it has two or three to tell of.
-pub const MAX_REPORT_HEARTBEATS: u32 = 8;
+pub const MAX_REPORT_HEARTBEATS: u32 = 4;
 /// Roots that most workers of a cluster have agreed on, kept on the chain for each cluster. Whoever
 /// wants to prove a receipt or to check a snapshot does so against one of them.
 pub const MAX_AGREED_ROOTS: u32 = 1_024;

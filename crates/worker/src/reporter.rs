@@ -8,7 +8,7 @@
 //! uses no number twice. An entry leaves the outbox when the chain has moved on to the next number;
 //! should the worker stop in between, it is reported twice, which changes nothing.
 //!
-//! Evidence goes first. While the worker is out of service it reports nothing else: what it has to say
+//! Evidence goes first, and alone. While the worker is out of service it reports nothing else: what it has to say
 //! might be refused, and would then be crossed off.
 
 use crate::{
@@ -66,12 +66,12 @@ struct Sent {
     at: BlockNumber,
 }
 
-/// The first entries of the outbox, as many as a report takes beside evidence.
+/// The first entries of the outbox, as many as a report takes.
 fn first_that_fit(outbox: Vec<(u64, Payload)>) -> Vec<(u64, Payload)> {
     let (mut heartbeats, mut withdrawals) = (0, 0);
     outbox
         .into_iter()
-        .take(MAX_REPORT_PAYLOADS as usize - 1)
+        .take(MAX_REPORT_PAYLOADS as usize)
         .take_while(|(_, payload)| {
             if let Payload::Heartbeat(heartbeat) = payload {
                 heartbeats += 1;
@@ -229,7 +229,8 @@ impl Reporter {
             // The chain is behind what it was: a number that it has not reached is worth nothing.
         }
         let evidence = self.new_evidence(now_ms);
-        if !self.renewal.in_service() {
+        // It comes alone; and out of service, the chain takes nothing else.
+        if evidence.is_some() || !self.renewal.in_service() {
             outbox.clear();
             heartbeats.clear();
         }
@@ -435,7 +436,7 @@ mod tests {
             };
             100
         ];
-        assert_eq!(chosen(keys), MAX_REPORT_PAYLOADS as usize - 1);
+        assert_eq!(chosen(keys), MAX_REPORT_PAYLOADS as usize);
         assert_eq!(chosen(Vec::new()), 0);
     }
 

@@ -236,15 +236,16 @@ pub mod pallet {
             let heartbeats = payloads
                 .iter()
                 .filter(|payload| matches!(payload, Payload::Heartbeat(_)));
-            let mut evidence = payloads.iter().filter_map(|payload| match payload {
-                Payload::Evidence(bytes) => Some(bytes.len()),
-                _ => None,
-            });
-            let longest = evidence.next().unwrap_or(0);
+            // Evidence costs as much as all else that may be in a report, so it comes alone.
+            let evidence = |payload: &Payload| match payload {
+                Payload::Evidence(bytes) => {
+                    payloads.len() == 1 && bytes.len() <= MAX_EVIDENCE_LEN as usize
+                }
+                _ => true,
+            };
             payloads.len() <= MAX_REPORT_PAYLOADS as usize
                 && heartbeats.count() <= MAX_REPORT_HEARTBEATS as usize
-                && longest <= MAX_EVIDENCE_LEN as usize
-                && evidence.next().is_none()
+                && payloads.iter().all(evidence)
                 && payloads.iter().map(withdrawals).sum::<usize>()
                     <= MAX_PENDING_WITHDRAWALS as usize
                 && payloads.iter().all(keys)
@@ -310,7 +311,7 @@ pub mod refusal {
     /// The worker is not registered.
     pub const NOT_REGISTERED: u8 = 2;
     /// It has too many payloads or heartbeats, more withdrawals or keys than there can be, or evidence
-    /// twice or of too many bytes.
+    /// that is too long or not alone.
     pub const TOO_LARGE: u8 = 3;
 }
 

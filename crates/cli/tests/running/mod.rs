@@ -1,6 +1,8 @@
 //! A `phat dev` in a process of its own, for the tests.
 #![allow(dead_code, reason = "every test binary uses a part")]
 
+pub(crate) mod worker;
+
 use codec::Encode;
 use phat_client::{
     Account, Client, Interface, Options,
@@ -290,6 +292,11 @@ impl Stream {
             .wait_for(|ordered| ordered.len() >= count)
             .await
             .expect("the chain answers");
+    }
+
+    /// Sends no more.
+    pub(crate) fn stop(self) {
+        self.task.abort();
     }
 
     /// Those in blocks by now.

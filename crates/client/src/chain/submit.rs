@@ -78,6 +78,13 @@ pub enum Call {
         /// The cluster.
         cluster: ClusterId,
     },
+    /// Takes a worker out of a cluster that the sender owns.
+    RemoveWorker {
+        /// The worker.
+        worker: WorkerId,
+        /// The cluster.
+        cluster: ClusterId,
+    },
     /// Moves money on the chain.
     Transfer {
         /// Who gets it.
@@ -147,6 +154,7 @@ impl Call {
             Self::RegisterWorker { .. } => (REGISTRY, "register_worker"),
             Self::UpdateEndpoints { .. } => (REGISTRY, "update_endpoints"),
             Self::AddWorker { .. } => (CLUSTERS, "add_worker_to_cluster"),
+            Self::RemoveWorker { .. } => (CLUSTERS, "remove_worker_from_cluster"),
             Self::Transfer { .. } => ("Balances", "transfer_allow_death"),
             Self::TransferToCluster { .. } => (CLUSTERS, "transfer_to_cluster"),
             Self::TransferFromCluster { .. } => (CLUSTERS, "transfer_from_cluster"),
@@ -242,7 +250,7 @@ impl EncodeAsFields for Call {
                 encode_endpoints(endpoints, out);
                 Ok(())
             }
-            Self::AddWorker { worker, cluster } => {
+            Self::AddWorker { worker, cluster } | Self::RemoveWorker { worker, cluster } => {
                 (worker.0, cluster.0).encode_as_fields_to(fields, types, out)
             }
             Self::Transfer { to, amount } => {

@@ -6,7 +6,7 @@ use crate::{
 };
 use phat_primitives::{
     limits::{MAX_AGREED_ROOTS, ROOT_VOTE_BLOCKS},
-    message::ClusterMessage,
+    message::{ClusterMessage, TransportEpoch},
     report::Roots,
 };
 use polkadot_sdk::frame_support::{assert_noop, assert_ok, dispatch::DispatchResult};
@@ -117,6 +117,7 @@ fn a_worker_that_differs_is_marked_told_why_and_taken_out() {
                         block: 99
                     },
                     ClusterMessage::WorkerRemoved(worker(3)),
+                    ClusterMessage::TransportRotated(TransportEpoch::default().next(0)),
                 ]
             );
             System::assert_has_event(
