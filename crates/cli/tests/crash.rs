@@ -13,7 +13,7 @@
 
 mod running;
 
-use phat_client::{Account, Bundle, ChainClient, Client, WorkerClient};
+use phat_client::{Account, Bundle, ChainClient, Client, Options, WorkerClient, chain::Call};
 use phat_primitives::{MessageNumber, receipt::Receipt};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use running::{Network, Stream, receipts_seen, start, worker::Worker};
@@ -49,12 +49,34 @@ fn network(folder: &Path) -> Network {
     start(&folder.join("network"), &options)
 }
 
-async fn client(network: &Network, worker: &str) -> Client {
+async fn client(network: &Network, worker: &str, account: Account) -> Client {
     let chain = ChainClient::connect(network.chain()).await.unwrap();
-    let alice = Account::from_suri("//Alice").unwrap();
-    Client::connect(chain, Some(worker), None, alice)
+    Client::connect(chain, Some(worker), None, account)
         .await
         .unwrap()
+}
+
+fn bob() -> Account {
+    Account::from_suri("//Bob").unwrap()
+}
+
+/// Gives Bob what he needs to send commands: tokens, and money in the cluster.
+async fn endow(network: &Network) {
+    let alice = Account::from_suri("//Alice").unwrap();
+    let alice = client(network, &network.worker(0), alice).await;
+    let (token, api) = (network.contract("token"), token().interface);
+    let args = ["//Bob", "100000", ""];
+    let moved = alice
+        .call(token, &api, "transfer", &args, &Options::default())
+        .await
+        .unwrap();
+    assert!(moved.receipt.outcome.is_ok(), "{moved:?}");
+    let call = Call::TransferToCluster {
+        cluster: alice.cluster().id,
+        to: bob().id(),
+        amount: 1_000_000_000_000_000,
+    };
+    alice.chain().submit(&bob(), call).await.unwrap();
 }
 
 /// What a worker has shown to the outside: it must not take back any of it.
@@ -81,7 +103,7 @@ impl Seen {
             info.blocknum
         );
         self.next = info.blocknum;
-        let client = client(network, url).await;
+        let client = client(network, url, bob()).await;
         let known: Vec<_> = self.receipts.keys().copied().collect();
         let again = receipts_seen(&client, &known).await;
         assert_eq!(again.len(), known.len(), "a receipt is gone");
@@ -114,14 +136,17 @@ async fn a_worker_that_is_killed_loses_nothing() {
     let home = folder.path().join("worker");
     let join = ["--cluster", "1", "--snapshot-every", "2"];
     let mut network = network(folder.path());
+    endow(&network).await;
     let mut seen = Seen::default();
     let begun = Instant::now();
     for crash in 0..crashes {
-        let load = Stream::begin(
-            client(&network, &network.worker(0)).await,
+        // Not Alice, who operates the worker.
+        let load = Stream::begin_as(
+            bob(),
+            client(&network, &network.worker(0), bob()).await,
             network.contract("token"),
             &token().interface,
-            "//Bob",
+            "//Charlie",
         );
         load.wait_for(1).await;
         let pause = Duration::from_millis(random.gen_range(0..LONGEST_MS));

@@ -9,7 +9,11 @@ use phat_attestation::quote::{
 };
 use reqwest::{Client, Response, Url};
 use serde::de::IgnoredAny;
-use std::{fmt, io, path::PathBuf, time::Duration};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Longest time for one answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -139,7 +143,7 @@ impl Pccs {
             .filter(|kept| appraise(quote, &kept.collateral, now_ms).is_ok());
         match kept {
             Some(kept) if now_ms.abs_diff(kept.fetched_ms) < REFRESH_AFTER_MS => {
-                return Ok(kept.collateral);
+                Ok(kept.collateral)
             }
             kept => match (self.fetch_good(quote, &kind, now_ms).await, kept) {
                 (Ok(collateral), _) => {
@@ -171,7 +175,7 @@ impl Pccs {
     }
 
     /// What is kept. Whatever is wrong with it, it can be fetched again.
-    fn kept(&self, path: &PathBuf) -> Option<Kept> {
+    fn kept(&self, path: &Path) -> Option<Kept> {
         let bytes = read_up_to(path, MAX_COLLATERAL_LEN + CACHE_OVERHEAD).ok()?;
         Kept::decode(&mut &bytes[..]).ok()
     }

@@ -326,16 +326,10 @@ impl Node {
         }
         let keys = Keyring::read(&snapshot, identity.clone(), genesis)?;
         let (member, queries) = (kept.member.as_ref(), &engines.queries);
-        let view = view(
-            &follower,
-            &kept.position,
-            member,
-            &keys,
-            kept.left,
-            false,
-            queries,
-            snapshot,
-        );
+        let view = View {
+            left: kept.left,
+            ..view(&follower, &kept.position, member, &keys, queries, snapshot)
+        };
         let mut node = Self {
             identity,
             store,
@@ -733,16 +727,12 @@ impl Node {
             member.list_contracts(&snapshot)?;
         }
         let (member, queries) = (self.member.as_ref(), &self.engines.queries);
-        let view = view(
-            &self.follower,
-            &self.position,
-            member,
-            &self.keys,
-            self.left,
-            self.caught_up,
-            queries,
-            snapshot,
-        );
+        let (follower, position) = (&self.follower, &self.position);
+        let view = View {
+            left: self.left,
+            caught_up: self.caught_up,
+            ..view(follower, position, member, &self.keys, queries, snapshot)
+        };
         self.views.send_replace(view);
         Ok(())
     }
@@ -842,13 +832,12 @@ fn statement(cluster: &Cluster, made: &Made) -> Statement {
     }
 }
 
+/// What is served, before the worker has caught up.
 fn view(
     follower: &Follower,
     position: &Position,
     member: Option<&Member>,
     keys: &Keyring,
-    left: Option<Left>,
-    caught_up: bool,
     queries: &Engine,
     snapshot: Snapshot,
 ) -> View {
@@ -857,7 +846,7 @@ fn view(
         position: position.number,
         now_ms: position.now_ms,
         next_message: position.next_message,
-        caught_up,
+        caught_up: false,
         master: keys.master(),
         member: member.map(|member| MemberView {
             cluster: member.cluster.with_engine(queries.clone()),
@@ -868,7 +857,7 @@ fn view(
             recent: member.record.recent.clone().into(),
             joined: member.record.joined,
         }),
-        left,
+        left: None,
         snapshot,
     }
 }

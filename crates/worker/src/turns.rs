@@ -341,7 +341,7 @@ mod tests {
     use super::*;
     use futures::executor::block_on;
     use std::pin::pin;
-    use std::task::Poll::{Pending, Ready};
+    use std::task::Poll::Ready;
     use tokio::sync::oneshot;
 
     fn turns(processors: usize) -> Arc<Turns> {
@@ -378,9 +378,9 @@ mod tests {
         turns.set_stakes(vec![(ContractId::repeat_byte(1), 5)], None);
         let (answer, answered) = oneshot::channel::<u8>();
         let mut slow = pin!(turns.run(contract(1), [0; 32], 0, answered));
-        assert!(matches!(poll(slow.as_mut()), Pending));
+        assert!(poll(slow.as_mut()).is_pending());
         assert!(block_on(turns.run(contract(2), [0; 32], 0, burn())).is_ok());
-        assert!(matches!(poll(slow.as_mut()), Pending));
+        assert!(poll(slow.as_mut()).is_pending());
         answer.send(7).unwrap();
         assert!(matches!(poll(slow.as_mut()), Ready(Ok(Ok(7)))));
         assert!(used(&turns, contract(1)) < Duration::from_millis(1));
@@ -397,9 +397,9 @@ mod tests {
             burn().await;
         }));
         // Outside of a runtime `yield_now` wakes at once.
-        assert!(matches!(poll(long.as_mut()), Pending));
+        assert!(poll(long.as_mut()).is_pending());
         let mut other = pin!(turns.run(contract(1), [0; 32], 1_000, async {}));
-        assert!(matches!(poll(other.as_mut()), Pending));
+        assert!(poll(other.as_mut()).is_pending());
         assert!(matches!(poll(long.as_mut()), Ready(Ok(()))));
         assert!(matches!(poll(other.as_mut()), Ready(Ok(()))));
         assert!(used(&turns, contract(1)) >= Duration::from_millis(4));
@@ -423,7 +423,7 @@ mod tests {
     fn a_query_whose_client_is_gone_leaves_nothing_behind() {
         let turns = turns(1);
         let mut query = Box::pin(turns.run(contract(1), [0; 32], 0, std::future::pending::<()>()));
-        assert!(matches!(poll(query.as_mut()), Pending));
+        assert!(poll(query.as_mut()).is_pending());
         assert_eq!(turns.lock().scheduler.begun(), 1);
         drop(query);
         let queue = turns.lock();

@@ -129,9 +129,9 @@ impl Service for Script {
         if (*cluster, *root) != SNAPSHOT {
             return None;
         }
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(b"0123456789").unwrap();
-        file.rewind().unwrap();
+        let mut file = tempfile::tempfile().ok()?;
+        file.write_all(b"0123456789").ok()?;
+        file.rewind().ok()?;
         Some(file)
     }
 

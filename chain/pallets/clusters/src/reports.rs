@@ -173,7 +173,7 @@ impl<T: Config> Pallet<T> {
         let is_old = WorkerStates::<T>::get(worker)
             .is_some_and(|known| known.cluster == cluster && known.block > state.block);
         if !is_old {
-            WorkerStates::<T>::insert(worker, &state);
+            WorkerStates::<T>::insert(worker, state);
         }
         for outcome in &heartbeat.withdrawals {
             Self::vote_withdrawal(worker, &cluster, &members, outcome)?;

@@ -262,6 +262,17 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn begin(client: Client, token: ContractId, api: &Interface, to: &str) -> Self {
+        Self::begin_as(alice(), client, token, api, to)
+    }
+
+    /// The same, of another account than Alice.
+    pub(crate) fn begin_as(
+        account: Account,
+        client: Client,
+        token: ContractId,
+        api: &Interface,
+        to: &str,
+    ) -> Self {
         let function = api.message("transfer").expect("there is such a message");
         let call = api
             .encode_call(function, &[to, "1", ""])
@@ -275,7 +286,7 @@ impl Stream {
                     payload: payload.clone(),
                     deposit: 0,
                 };
-                let Ok(submitted) = client.chain().submit(&alice(), call).await else {
+                let Ok(submitted) = client.chain().submit(&account, call).await else {
                     return;
                 };
                 let number = submitted.message.expect("a message is queued");
