@@ -1,6 +1,6 @@
 //! What the worker counts, as text for Prometheus (version 0.0.4 of its format).
 //!
-//! Contracts have labels of their own as long as they are among the [`NAMED`] with most stake; all
+//! Contracts have labels of their own as long as they are among the `NAMED` with most stake; all
 //! others are `other`. So strangers cannot make this grow.
 
 use crate::turns::Flow;
