@@ -43,6 +43,7 @@ impl Running {
         let system_code = Bundle::read("system").wasm;
         let code_hash = Hash::from(blake2_256(&system_code));
         let genesis = ClusterGenesis {
+            generation: 0,
             owner,
             prices: Prices {
                 gas_price: 1,
