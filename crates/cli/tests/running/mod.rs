@@ -6,7 +6,7 @@ pub(crate) mod worker;
 use codec::Encode;
 use phat_client::{
     Account, Client, Interface, Options,
-    chain::{Call, Submitted},
+    chain::{Call, ChainError, Submitted},
 };
 use phat_primitives::{
     Balance, ContractId, MessageNumber,
@@ -286,8 +286,14 @@ impl Stream {
                     payload: payload.clone(),
                     deposit: 0,
                 };
-                let Ok(submitted) = client.chain().submit(&account, call).await else {
-                    return;
+                let submitted = match client.chain().submit(&account, call).await {
+                    Ok(submitted) => submitted,
+                    // Another transaction of the account waits, of a stream that was stopped, say.
+                    Err(ChainError::NotTaken(_)) => {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        continue;
+                    }
+                    Err(_) => return,
                 };
                 let number = submitted.message.expect("a message is queued");
                 sender.send_modify(|ordered| ordered.push(number));
