@@ -255,6 +255,9 @@ impl Store {
             let mut changes = block.nodes;
             for (key, (node, change)) in changes.drain() {
                 if let Ok(added @ 1..) = u32::try_from(change) {
+                    // One more for the first state, which is never forgotten: trust in the chain
+                    // begins there, and workers have it proven when they join.
+                    let added = added.saturating_add(u32::from(number == 0));
                     let references = nodes.get(key.as_slice())?.map_or(0, |n| n.value().0);
                     nodes.insert(
                         key.as_slice(),
@@ -338,7 +341,7 @@ impl Store {
         self.read(OUTBOUND, number)
     }
 
-    /// The state after block `number`.
+    /// The state after block `number`: one of the newest, or the first.
     pub(crate) fn state(&self, number: BlockNumber) -> Result<State<Nodes>, StoreError> {
         // One read transaction for the bounds and for the nodes: what it sees
         // stays, whatever is written and pruned meanwhile.
@@ -346,15 +349,14 @@ impl Store {
         let headers = reading.open_table(HEADERS)?;
         let newest = headers.last()?.map_or(0, |(number, _)| number.value());
         let oldest = newest.saturating_sub(self.window);
-        let header =
-            headers
-                .get(number)?
-                .filter(|_| number >= oldest)
-                .ok_or(StoreError::NoState {
-                    number,
-                    oldest,
-                    newest,
-                })?;
+        let header = headers
+            .get(number)?
+            .filter(|_| number >= oldest || number == 0)
+            .ok_or(StoreError::NoState {
+                number,
+                oldest,
+                newest,
+            })?;
         let header: Header = decode(header.value(), "header", number)?;
         Ok(State::new(Nodes::open(&reading)?, header.state_root))
     }
