@@ -21,6 +21,7 @@ use phat_worker::{
     StartError, Worker,
     attest::AttestError,
     collateral::Pccs,
+    handover::HandoverError,
     platform::PlatformError,
     quoting::{Gramine, Tsm},
     server::TlsError,
@@ -69,6 +70,10 @@ pub(crate) struct WorkerArgs {
     /// several times
     #[arg(long = "snapshots", value_name = "SOURCE")]
     snapshot_sources: Vec<Source>,
+    /// Take over the identity of the worker that is reached there, whose successor this one is; it
+    /// stops for good. Both must have the same operator
+    #[arg(long, value_name = "URL")]
+    successor_of: Option<String>,
     /// Form of the log on standard error
     #[arg(long, value_enum, default_value_t)]
     log_format: LogFormat,
@@ -177,6 +182,9 @@ pub(crate) enum WorkerError {
     /// The worker cannot start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The predecessor's identity is not to be had.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
     /// It is elsewhere.
     #[error(
         "the worker is in cluster {present} and not in {wanted}: remove it there first, or start it without --cluster"
@@ -206,81 +214,55 @@ pub(crate) async fn run(context: &Context, args: WorkerArgs) -> Result<(), CliEr
             .data_dir()
             .join("worker"),
     };
-    progress.step("starting");
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .map_err(|source| WorkerError::Listen {
-            address: args.listen,
-            source,
-        })?;
-    let address = listener
-        .local_addr()
-        .map_err(|source| WorkerError::Listen {
-            address: args.listen,
-            source,
-        })?;
-    let tls = args.certificate.load().map_err(WorkerError::from)?;
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let url = args.url.unwrap_or_else(|| format!("{scheme}://{address}"));
     std::fs::create_dir_all(&folder).map_err(|source| WorkerError::Folder {
         path: folder.clone(),
         source,
     })?;
-    let platform = args.machine.platform(&folder).map_err(WorkerError::from)?;
-    let limits = args.limits.server();
-    let chain_url = context.global().chain.clone();
-    let genesis = phat_worker::beginning(&chain_url, args.genesis)
-        .await
-        .map_err(WorkerError::from)?;
-    let config = Config {
-        directory: folder.clone(),
-        chain: chain_url,
-        genesis,
-        operator: account.id(),
-        measurement: DEVELOPMENT_MEASUREMENT,
-        platform,
-        egress: args.limits.egress(),
-        limits,
-        tls,
-        snapshots: SnapshotConfig {
-            every: Duration::from_secs(args.snapshot_every),
-            copies: args.snapshot_copies,
-            sources: args.snapshot_sources,
-        },
-    };
-    let engines = Engines::new(&limits).map_err(|error| WorkerError::Engine(error.to_string()))?;
-    let worker = Worker::start(config, engines, listener).map_err(WorkerError::from)?;
-    let running = Running {
-        account,
-        cluster: args.cluster,
-        url,
-        worker,
-    };
+    progress.step("starting");
+    let mut running = Running::start(context, &args, &folder, account.clone()).await?;
     let interrupted = async {
         // That the signal cannot be waited for is no reason to go on without an end.
         let _ = crate::dev::interrupted().await;
     };
+    let up = async {
+        if let Some(predecessor) = &args.successor_of {
+            if running.worker.is_successor() {
+                running.worker.tell_predecessor(predecessor).await;
+            } else {
+                running.register(context, &mut progress).await?;
+                progress.step("taking over the identity");
+                let taken = running.worker.take_over(predecessor).await;
+                taken.map_err(WorkerError::from)?;
+                running = Running::start(context, &args, &folder, account).await?;
+                running.new_machine = true;
+            }
+        }
+        match running.bring_up(context, &mut progress).await {
+            Ok(()) => Ok(running),
+            Err(error) => {
+                running.worker.stop().await;
+                Err(error)
+            }
+        }
+    };
     let outcome = tokio::select! {
-        outcome = running.bring_up(context, &mut progress) => outcome,
+        outcome = up => outcome,
         () = interrupted => {
             progress.clear();
-            running.worker.stop().await;
             return Ok(());
         }
     };
     progress.clear();
-    if let Err(error) = outcome {
-        running.worker.stop().await;
-        return Err(error);
-    }
+    let running = outcome?;
     running.show(json, &folder, begun.elapsed());
     let mut views = running.worker.views();
     let ended = tokio::select! {
         _ = crate::dev::interrupted() => false,
         () = async { while views.changed().await.is_ok() {} } => true,
     };
+    let handed_over = running.worker.is_handed_over();
     running.worker.stop().await;
-    match ended {
+    match ended && !handed_over {
         true => Err(WorkerError::Ended.into()),
         false => Ok(()),
     }
@@ -292,17 +274,83 @@ struct Running {
     cluster: Option<ClusterId>,
     url: String,
     worker: Worker,
+    /// What the chain knows of the worker is of another machine or program.
+    new_machine: bool,
 }
 
 impl Running {
+    /// Starts the worker.
+    async fn start(
+        context: &Context,
+        args: &WorkerArgs,
+        folder: &Path,
+        account: Account,
+    ) -> Result<Self, CliError> {
+        let failed = |source| WorkerError::Listen {
+            address: args.listen,
+            source,
+        };
+        let listener = TcpListener::bind(args.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let tls = args.certificate.load().map_err(WorkerError::from)?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = match &args.url {
+            Some(url) => url.clone(),
+            None => format!("{scheme}://{address}"),
+        };
+        let limits = args.limits.server();
+        let chain = context.global().chain.clone();
+        let genesis = phat_worker::beginning(&chain, args.genesis)
+            .await
+            .map_err(WorkerError::from)?;
+        let config = Config {
+            directory: folder.to_owned(),
+            chain,
+            genesis,
+            operator: account.id(),
+            measurement: DEVELOPMENT_MEASUREMENT,
+            platform: args.machine.platform(folder).map_err(WorkerError::from)?,
+            egress: args.limits.egress(),
+            limits,
+            tls,
+            snapshots: SnapshotConfig {
+                every: Duration::from_secs(args.snapshot_every),
+                copies: args.snapshot_copies.clone(),
+                sources: args.snapshot_sources.clone(),
+            },
+        };
+        let engines =
+            Engines::new(&limits).map_err(|error| WorkerError::Engine(error.to_string()))?;
+        let worker = Worker::start(config, engines, listener).map_err(WorkerError::from)?;
+        Ok(Self {
+            account,
+            cluster: args.cluster,
+            url,
+            worker,
+            new_machine: false,
+        })
+    }
+
     /// Does what is to be done on the chain, and waits until the worker serves.
     async fn bring_up(&self, context: &Context, progress: &mut Progress) -> Result<(), CliError> {
+        self.register(context, progress).await?;
+        if let Some(cluster) = self.cluster {
+            let chain = context.chain().await?;
+            self.join(&chain, self.worker.id(), cluster, progress)
+                .await?;
+            self.until(progress, |view| view.is_current()).await;
+        }
+        Ok(())
+    }
+
+    /// Registers the worker with the chain, unless it is.
+    async fn register(&self, context: &Context, progress: &mut Progress) -> Result<(), CliError> {
         let chain = context.chain().await?;
         let id = self.worker.id();
         // Evidence names the last block that the worker knows, which must not be an old one.
         self.until(progress, |view| view.caught_up).await;
         progress.step("registering");
-        if !chain.is_registered(id).await? {
+        if self.new_machine || !chain.is_registered(id).await? {
             let call = Call::RegisterWorker {
                 evidence: self.evidence().await?,
                 endpoints: vec![self.url.clone()],
@@ -314,10 +362,6 @@ impl Running {
                 endpoints: vec![self.url.clone()],
             };
             self.submit(&chain, call).await?;
-        }
-        if let Some(cluster) = self.cluster {
-            self.join(&chain, id, cluster, progress).await?;
-            self.until(progress, |view| view.is_current()).await;
         }
         Ok(())
     }

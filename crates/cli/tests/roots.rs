@@ -57,7 +57,9 @@ async fn until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
 /// not running; its own key opens its records.
 fn bend(folder: &Path, genesis: Hash, account: AccountId) {
     let sealer = phat_worker::sealing::Sealer::development(folder).unwrap();
-    let identity = phat_worker::identity::load_or_create(folder, &sealer).unwrap();
+    let identity = phat_worker::identity::load_or_create(folder, &sealer)
+        .unwrap()
+        .key;
     let key = identity.derive_secret(contexts::STORE_KEY, &[]);
     let path = folder.join("records.redb");
     let open = |version| {

@@ -53,6 +53,9 @@ contexts! {
     MEASUREMENT_TDX = "phat/measurement-tdx";
     /// Derives the key that seals a worker's identity on disk from what the platform gives for it.
     SEALED_IDENTITY = "phat/sealed-identity";
+    /// Seals a worker's seed to its successor, and signs that the successor has it; the data is the
+    /// chain's genesis hash.
+    HANDOVER = "phat/handover";
     /// Derives a cluster's root key from the network's master key; the data is the cluster's id.
     CLUSTER_KEY = "phat/cluster-key";
     /// Derives a contract's key from its cluster's root key; the data is the contract's id.

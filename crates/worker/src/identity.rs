@@ -42,8 +42,20 @@ pub enum IdentityError {
     NotAKey(PathBuf),
 }
 
+/// Follows the seed in the file if the key was taken over from another worker.
+const INHERITED: u8 = 1;
+
+/// The worker's key.
+#[derive(Clone)]
+pub struct Identity {
+    /// The key.
+    pub key: Keypair,
+    /// Whether another worker has had it before: see [`crate::handover`].
+    pub inherited: bool,
+}
+
 /// Opens the worker's key, or makes one and seals it if there is none.
-pub fn load_or_create(directory: &Path, sealer: &Sealer) -> Result<Keypair, IdentityError> {
+pub fn load_or_create(directory: &Path, sealer: &Sealer) -> Result<Identity, IdentityError> {
     let path = directory.join(FILE);
     let io_error = |source| IdentityError::Io {
         path: path.clone(),
@@ -57,20 +69,38 @@ pub fn load_or_create(directory: &Path, sealer: &Sealer) -> Result<Keypair, Iden
                     path: path.clone(),
                     source,
                 })?;
-            let seed: Zeroizing<[u8; 32]> = seed
-                .as_slice()
-                .try_into()
-                .map(Zeroizing::new)
-                .map_err(|_| IdentityError::NotAKey(path.clone()))?;
-            Ok(Keypair::from_seed(*seed))
+            let (seed, inherited) = match seed.split_first_chunk::<32>() {
+                Some((seed, [])) => (seed, false),
+                Some((seed, [INHERITED])) => (seed, true),
+                _ => return Err(IdentityError::NotAKey(path.clone())),
+            };
+            Ok(Identity {
+                key: Keypair::from_seed(*seed),
+                inherited,
+            })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let key = Keypair::generate(&mut OsRng);
             write_whole(&path, &sealer.seal(key.expose_seed())).map_err(io_error)?;
-            Ok(key)
+            Ok(Identity {
+                key,
+                inherited: false,
+            })
         }
         Err(error) => Err(io_error(error)),
     }
+}
+
+/// Seals a key that another worker has had, in the place of the one that is there.
+pub(crate) fn inherit(
+    directory: &Path,
+    sealer: &Sealer,
+    key: &Keypair,
+) -> Result<(), IdentityError> {
+    let path = directory.join(FILE);
+    let mut content = Zeroizing::new([INHERITED; 33]);
+    content[..32].copy_from_slice(key.expose_seed());
+    write_whole(&path, &sealer.seal(&*content)).map_err(|source| IdentityError::Io { path, source })
 }
 
 /// The key under which the worker's records are kept on disk.
@@ -91,9 +121,10 @@ mod tests {
     fn the_key_is_made_once_and_does_not_lie_in_the_open() {
         let directory = tempfile::tempdir().unwrap();
         let sealer = sealer(directory.path());
-        let first = load_or_create(directory.path(), &sealer).unwrap();
+        let first = load_or_create(directory.path(), &sealer).unwrap().key;
         let again = load_or_create(directory.path(), &sealer).unwrap();
-        assert_eq!(first.public(), again.public());
+        assert_eq!(first.public(), again.key.public());
+        assert!(!again.inherited);
         let file = fs::read(directory.path().join(FILE)).unwrap();
         let seed = first.expose_seed();
         assert!(!file.windows(32).any(|part| part == seed));
@@ -105,7 +136,7 @@ mod tests {
         }
         let other = tempfile::tempdir().unwrap();
         assert_ne!(
-            load_or_create(other.path(), &sealer).unwrap().public(),
+            load_or_create(other.path(), &sealer).unwrap().key.public(),
             first.public()
         );
     }
@@ -122,20 +153,24 @@ mod tests {
         let long = vec![1; 5000];
         for damaged in [&whole[1..], &whole[..70], b"", &bent, &long, &[1; 32]] {
             fs::write(&path, damaged).unwrap();
-            let refused = load_or_create(directory.path(), &sealer).unwrap_err();
+            let refused = load_or_create(directory.path(), &sealer).err().unwrap();
             assert!(matches!(refused, IdentityError::Sealed { .. }));
             assert_eq!(fs::read(&path).unwrap(), damaged);
         }
-        fs::write(&path, sealer.seal(&[1; 31])).unwrap();
-        let refused = load_or_create(directory.path(), &sealer).unwrap_err();
-        assert!(matches!(refused, IdentityError::NotAKey(_)));
+        for wrong in [&[1; 31][..], &[2; 33], &[1; 34]] {
+            fs::write(&path, sealer.seal(wrong)).unwrap();
+            let refused = load_or_create(directory.path(), &sealer).err().unwrap();
+            assert!(matches!(refused, IdentityError::NotAKey(_)));
+        }
     }
 
     #[test]
     fn another_sealing_key_opens_nothing_and_replaces_nothing() {
         let (mine, yours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let key = load_or_create(mine.path(), &sealer(mine.path())).unwrap();
-        let refused = load_or_create(mine.path(), &sealer(yours.path())).unwrap_err();
+        let refused = load_or_create(mine.path(), &sealer(yours.path()))
+            .err()
+            .unwrap();
         assert!(
             matches!(
                 &refused,
@@ -147,7 +182,19 @@ mod tests {
             "{refused}"
         );
         let again = load_or_create(mine.path(), &sealer(mine.path())).unwrap();
-        assert_eq!(again.public(), key.public());
+        assert_eq!(again.key.public(), key.key.public());
+    }
+
+    #[test]
+    fn a_key_that_is_taken_over_replaces_the_own_one_and_says_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let sealer = sealer(directory.path());
+        load_or_create(directory.path(), &sealer).unwrap();
+        let other = Keypair::generate(&mut OsRng);
+        inherit(directory.path(), &sealer, &other).unwrap();
+        let loaded = load_or_create(directory.path(), &sealer).unwrap();
+        assert_eq!(loaded.key.public(), other.public());
+        assert!(loaded.inherited);
     }
 
     #[test]

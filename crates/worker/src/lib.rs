@@ -17,6 +17,7 @@
 //! | [`worker`] | one running worker: the parts put together and kept going |
 //! | [`node`] | what the worker does with the blocks it follows |
 //! | [`identity`] | the worker's key, kept on disk by [`sealing`] |
+//! | [`handover`] | how that key goes to the worker's successor |
 //! | [`attest`] | its evidence, from [`quoting`] and [`collateral`] or from software |
 //! | [`platform`] | which of these a machine has |
 //! | [`server`] | the HTTP service that clients talk to |
@@ -29,6 +30,7 @@
 pub mod attest;
 pub mod collateral;
 pub mod egress;
+pub mod handover;
 pub mod identity;
 pub mod metrics;
 pub mod node;

@@ -77,9 +77,11 @@ mod tests {
         let enclave = || Platform::gramine(gramine.path(), Pccs::INTEL, directory.path()).unwrap();
         let first = load_or_create(directory.path(), &enclave().sealer).unwrap();
         let again = load_or_create(directory.path(), &enclave().sealer).unwrap();
-        assert_eq!(first.public(), again.public());
+        assert_eq!(first.key.public(), again.key.public());
         let software = Platform::software(SoftwareAttester::default(), directory.path()).unwrap();
-        let refused = load_or_create(directory.path(), &software.sealer).unwrap_err();
+        let refused = load_or_create(directory.path(), &software.sealer)
+            .err()
+            .unwrap();
         assert!(
             refused.to_string().contains("the enclave's own key"),
             "{refused}"

@@ -222,6 +222,7 @@ single!(masters, put_masters, b"masters", Vec<Secret>);
 single!(gatekeepers, put_gatekeepers, b"gatekeepers", Gatekeepers);
 single!(left, put_left, b"left", Left);
 single!(outbox_counter, put_outbox_counter, b"outbox", u64);
+single!(handed_over, put_handed_over, b"handed-over", bool);
 
 fn read<T: Decode>(
     snapshot: &Snapshot,

@@ -2,6 +2,7 @@
 
 use crate::{
     attest::Witness,
+    handover::Predecessor,
     logs::{Logs, Reader, prefixed},
     memo::{Agreements, Certificates},
     metrics::{Metrics, Page, Refusal},
@@ -58,6 +59,8 @@ pub(crate) struct WorkerService {
     pub(crate) here: Here,
     pub(crate) logs: Arc<Logs>,
     pub(crate) answered: Answered,
+    /// Gives the identity to a successor.
+    pub(crate) predecessor: Predecessor,
     /// The worker's snapshots.
     pub(crate) shelf: Shelf,
     pub(crate) certificates: Certificates,
@@ -617,6 +620,10 @@ impl Service for WorkerService {
         self.turns
             .run(flow, opened.client, opened.work, answer)
             .await?
+    }
+
+    async fn handover(&self, request: &[u8]) -> Result<Vec<u8>, ServiceError> {
+        self.predecessor.answer(request).await
     }
 
     fn latest_snapshot(&self, cluster: &ClusterId) -> Option<String> {

@@ -5,7 +5,8 @@ use crate::{
     cache::Cache,
     chain::{BLOCKS_PER_REQUEST, Chain, ChainError},
     egress::{Egress, EgressConfig, EgressError},
-    identity::{self, IdentityError},
+    handover::{self, HandoverError, Predecessor, Side},
+    identity::{self, Identity, IdentityError},
     logs::Logs,
     memo::{Agreements, Certificates},
     metrics::Metrics,
@@ -14,6 +15,7 @@ use crate::{
     records,
     renewal::Standing,
     reporter::Reporter,
+    sealing::Sealer,
     server::{self, ServerLimits, Tls},
     service::{Answered, WorkerService},
     snapshot::{self, Photographer, Shelf, SnapshotConfig, Source},
@@ -27,7 +29,10 @@ use phat_store::{OpenError, Owner, Store};
 use std::{
     fs, io,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
@@ -39,6 +44,9 @@ const POLL_AFTER: Duration = Duration::from_secs(10);
 
 /// How long to apply blocks before a snapshot is looked for again.
 const SEARCH_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// The file of the worker's records.
+const RECORDS: &str = "records.redb";
 
 /// How a worker is set up.
 pub struct Config {
@@ -88,6 +96,11 @@ pub enum StartError {
     /// What it is to trust as the chain's beginning is wrong.
     #[error(transparent)]
     Genesis(#[from] GenesisError),
+    /// Its successor has its identity.
+    #[error(
+        "the worker's identity was handed over to its successor; remove {} to begin as a new worker", .0.display()
+    )]
+    HandedOver(PathBuf),
     /// HTTP for contracts cannot be set up.
     #[error(transparent)]
     Egress(#[from] EgressError),
@@ -100,6 +113,11 @@ pub struct Worker {
     views: watch::Receiver<View>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    side: Side,
+    inherited: bool,
+    directory: PathBuf,
+    sealer: Sealer,
+    gone: Arc<AtomicBool>,
 }
 
 impl Worker {
@@ -125,14 +143,22 @@ impl Worker {
             path: directory.clone(),
             source,
         })?;
-        let identity = identity::load_or_create(&directory, &platform.sealer)?;
+        let Identity {
+            key: identity,
+            inherited,
+        } = identity::load_or_create(&directory, &platform.sealer)?;
         let genesis_hash = genesis.hash;
         let owner = Owner {
             version: records::VERSION,
             identity: &genesis_hash.0,
         };
         let key = identity::store_key(&identity);
-        let store = Store::open(&directory.join("records.redb"), &key, owner)?;
+        let store = Store::open(&directory.join(RECORDS), &key, owner)?;
+        let snapshot = store.snapshot().map_err(NodeError::from)?;
+        let handed_over = records::handed_over(&snapshot).map_err(NodeError::from)?;
+        if handed_over.is_some() {
+            return Err(StartError::HandedOver(directory));
+        }
         let follower = Follower::new(genesis)?;
         let queries = engines.queries.clone();
         let node = Node::open(
@@ -167,6 +193,15 @@ impl Worker {
             views: views.clone(),
             kept: Default::default(),
         });
+        let side = Side {
+            identity: identity.clone(),
+            operator,
+            genesis: genesis_hash,
+            chain: chain.clone(),
+        };
+        let predecessor =
+            Predecessor::new(side.clone(), store.clone(), views.clone(), stop.clone());
+        let gone = predecessor.gone.clone();
         let (standing, stands) = watch::channel(Standing::default());
         let service = Arc::new(WorkerService {
             identity: identity.clone(),
@@ -176,6 +211,7 @@ impl Worker {
             here: here.clone(),
             logs,
             answered: Answered::default(),
+            predecessor,
             shelf: shelf.clone(),
             certificates: Certificates::default(),
             agreements: Agreements::default(),
@@ -217,6 +253,11 @@ impl Worker {
             views,
             stop,
             tasks,
+            side,
+            inherited,
+            directory,
+            sealer: platform.sealer,
+            gone,
         })
     }
 
@@ -235,8 +276,48 @@ impl Worker {
         self.views.clone()
     }
 
+    /// Whether the worker has the identity of another that it took over.
+    pub fn is_successor(&self) -> bool {
+        self.inherited
+    }
+
+    /// Whether its own successor has its identity now: it has stopped, and cannot be started again.
+    pub fn is_handed_over(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// Takes over the identity of the worker at `url`, see [`handover`](crate::handover), and stops: what
+    /// is started in the same directory then is that worker. This one must be in service.
+    ///
+    /// A predecessor that cannot be told goes on beside its successor, until
+    /// [`Worker::tell_predecessor`] reaches it.
+    pub async fn take_over(mut self, url: &str) -> Result<(), HandoverError> {
+        let taken = match self.side.ask(url, &self.views).await {
+            Ok(taken) => taken,
+            Err(error) => {
+                self.end().await;
+                return Err(error);
+            }
+        };
+        self.end().await;
+        let former = [RECORDS, snapshot::PATH];
+        handover::keep(&self.directory, &self.sealer, &taken, &former)?;
+        handover::tell(url, &taken, &self.side.genesis).await;
+        Ok(())
+    }
+
+    /// Tells the worker at `url`, from which this one has its identity, to stop, should it not have
+    /// heard.
+    pub async fn tell_predecessor(&self, url: &str) {
+        handover::tell(url, &self.side.identity, &self.side.genesis).await;
+    }
+
     /// Lets what is being done end, and stops.
     pub async fn stop(mut self) {
+        self.end().await;
+    }
+
+    async fn end(&mut self) {
         self.stop.send_replace(true);
         for task in std::mem::take(&mut self.tasks) {
             if let Err(error) = task.await {

@@ -6,7 +6,7 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 /// A running worker. It is killed when it is dropped.
@@ -83,6 +83,11 @@ impl Worker {
     /// Its log so far.
     pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.log).expect("its log")
+    }
+
+    /// How it ends, when it does so by itself.
+    pub(crate) fn ended(mut self) -> ExitStatus {
+        self.process.wait().expect("it runs")
     }
 
     /// SIGKILL.

@@ -5,7 +5,7 @@ use super::{
     error::{Failure, success},
     snapshots,
 };
-use crate::metrics::Page;
+use crate::{handover, metrics::Page};
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -14,7 +14,7 @@ use axum::{
     http::{self, HeaderName, HeaderValue, StatusCode, Uri, header},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use http_body_util::BodyExt;
 use phat_crypto::rand_core::{OsRng, RngCore};
@@ -64,6 +64,7 @@ pub(super) fn router<S: Service>(
         .route("/health", get(health::<S>))
         .merge(snapshots::router(service.clone(), limits))
         .route("/metrics", get(metrics::<S>))
+        .route(handover::PATH, post(hand_over::<S>))
         .fallback(call::<S>)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(named))
@@ -151,6 +152,15 @@ async fn health<S: Service>(State(app): State<Arc<App<S>>>) -> Response {
     }
 }
 
+async fn hand_over<S: Service>(
+    State(app): State<Arc<App<S>>>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let request = app.read(body, handover::MAX_REQUEST_LEN).await?;
+    let answer = app.admit(app.service.handover(&request)).await?;
+    Ok(answer.into_response())
+}
+
 async fn call<S: Service>(
     State(app): State<Arc<App<S>>>,
     uri: Uri,
@@ -213,7 +223,7 @@ impl<S: Service> App<S> {
         body: Body,
     ) -> Result<Response, Failure> {
         if verb == http::Method::POST {
-            let request = self.read(body).await?;
+            let request = self.read(body, self.limits.max_body).await?;
             self.call(method, request).await
         } else if verb == http::Method::GET && takes_nothing(method) {
             self.call(method, Bytes::new()).await
@@ -227,16 +237,13 @@ impl<S: Service> App<S> {
     }
 
     /// Reads a body within the limits of size and time.
-    async fn read(&self, body: Body) -> Result<Bytes, Failure> {
-        timeout(
-            self.limits.body_timeout,
-            collect(body, self.limits.max_body),
-        )
-        .await
-        .unwrap_or_else(|_| {
-            let message = "the body of the request came too slowly; send it again";
-            Err(Failure::bad_request("too-slow", message))
-        })
+    async fn read(&self, body: Body, most: usize) -> Result<Bytes, Failure> {
+        timeout(self.limits.body_timeout, collect(body, most))
+            .await
+            .unwrap_or_else(|_| {
+                let message = "the body of the request came too slowly; send it again";
+                Err(Failure::bad_request("too-slow", message))
+            })
     }
 
     /// Calls a method with an encoded request.

@@ -50,6 +50,12 @@ pub trait Service: Send + Sync + 'static {
         request: ContractQueryRequest,
     ) -> impl Future<Output = Result<ContractQueryResponse, ServiceError>> + Send;
 
+    /// Answers a request of [`handover`](crate::handover).
+    fn handover(
+        &self,
+        request: &[u8],
+    ) -> impl Future<Output = Result<Vec<u8>, ServiceError>> + Send;
+
     /// Names the newest snapshot of a cluster that the worker has: its block, and its root as hex with
     /// `0x`.
     fn latest_snapshot(&self, cluster: &ClusterId) -> Option<String>;
