@@ -78,6 +78,25 @@ pub struct PhactoryInfo {
     /// What is wrong with its evidence; empty if nothing is.
     #[prost(string, tag = "101")]
     pub evidence_warning: String,
+    /// Processors that the queries of all contracts share.
+    #[prost(uint32, tag = "102")]
+    pub query_processors: u32,
+    /// What some calls cost there, for those who want to know what a share of it is worth. Empty until
+    /// it is measured.
+    #[prost(message, repeated, tag = "103")]
+    pub typical_calls: Vec<TypicalCall>,
+}
+
+/// What a query of one kind costs on one processor: to decrypt it, to check its signature, to run the
+/// contract, to encrypt the answer.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct TypicalCall {
+    /// What it does.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// Nanoseconds.
+    #[prost(uint64, tag = "2")]
+    pub nanoseconds: u64,
 }
 
 /// State of a worker's clusters and contracts.

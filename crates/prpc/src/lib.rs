@@ -27,7 +27,7 @@ pub use contract::{
 };
 pub use info::{
     Attestation, AttestationReport, GatekeeperRole, GatekeeperStatus, GetEndpointResponse,
-    GetRuntimeInfoRequest, InitRuntimeResponse, MemoryUsage, PhactoryInfo, SystemInfo,
+    GetRuntimeInfoRequest, InitRuntimeResponse, MemoryUsage, PhactoryInfo, SystemInfo, TypicalCall,
 };
 pub use method::{CONTENT_TYPE, Method, UnknownMethod};
 pub use prost::Message;

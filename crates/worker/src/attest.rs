@@ -233,7 +233,7 @@ pub(crate) struct Witness {
 impl Witness {
     /// Fresh evidence, as of the last block followed.
     pub(crate) async fn evidence(&self) -> Result<Evidence, AttestError> {
-        let performance = self.engines.performance().await;
+        let performance = self.engines.performance().await.score;
         let (head, chain_ms) = {
             let view = self.views.borrow();
             (view.head, view.now_ms)

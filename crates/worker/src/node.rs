@@ -16,7 +16,7 @@ use crate::{
     chain::{BLOCKS_PER_REQUEST, Chain, ChainError},
     compiled,
     keys::{self, Keyring},
-    performance,
+    performance::{self, Performance},
     records::{
         self, BlockReceipts, ClusterState, Membership, Position, RecordError, Secret, Statement,
     },
@@ -214,8 +214,8 @@ pub struct Engines {
     pub commands: Engine,
     /// Runs queries. Workers in one process may share it.
     pub queries: Engine,
-    /// The performance score, once it is measured.
-    performance: Arc<OnceCell<u64>>,
+    /// What the machine can do, once it is measured.
+    performance: Arc<OnceCell<Performance>>,
 }
 
 impl Engines {
@@ -244,9 +244,9 @@ impl Engines {
         })
     }
 
-    /// The performance score of this machine, see [`crate::performance`]. It is measured once, by
-    /// whoever asks first; 0 if it cannot be measured.
-    pub(crate) async fn performance(&self) -> u64 {
+    /// What this machine can do, see [`crate::performance`]. It is measured once, by whoever asks first;
+    /// nothing, if it cannot be measured.
+    pub(crate) async fn performance(&self) -> &Performance {
         let measured = self.performance.get_or_init(|| async {
             let engine = self.queries.clone();
             let runtime = tokio::runtime::Handle::current();
@@ -255,23 +255,23 @@ impl Engines {
                 runtime.block_on(performance::measure(&engine))
             });
             match measuring.await {
-                Ok(Ok(score)) => score,
+                Ok(Ok(performance)) => performance,
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "the worker claims no performance");
-                    0
+                    Performance::default()
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the worker claims no performance");
-                    0
+                    Performance::default()
                 }
             }
         });
-        *measured.await
+        measured.await
     }
 
-    /// The score, if it is known already.
-    pub(crate) fn known_performance(&self) -> Option<u64> {
-        self.performance.get().copied()
+    /// The same, if it is known already.
+    pub(crate) fn known_performance(&self) -> Option<&Performance> {
+        self.performance.get()
     }
 }
 

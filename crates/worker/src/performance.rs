@@ -6,6 +6,10 @@
 //! slower. What workers claim in their evidence must not depend on the moment of their start; the
 //! test below says how far it does.
 
+mod typical;
+
+pub(crate) use typical::TypicalCall;
+
 use futures::future::BoxFuture;
 use phat_engine::{
     CallArgs, Changes, ContractId, Determinism, Engine, ExecMode, Host, HttpAnswers,
@@ -39,61 +43,118 @@ fn failed(error: impl std::fmt::Display) -> NotMeasured {
     NotMeasured(error.to_string())
 }
 
-/// Measures the score. It takes less than two seconds and keeps one core busy.
-pub(crate) async fn measure(engine: &Engine) -> Result<u64, NotMeasured> {
-    let mut overlay = Overlay::new(Arc::new(Changes::new()));
-    let host: Arc<dyn Host> = Arc::new(Nowhere);
-    let code = engine
-        .upload(
-            &mut overlay,
-            &host.prices(),
-            CALLER,
-            CONTRACT,
-            Determinism::Enforced,
-            None,
-        )
-        .map_err(failed)?;
-    let args = InstantiateArgs {
-        origin: CALLER,
-        code_hash: code.code_hash,
-        value: 0,
-        gas_limit: GAS_LIMIT,
-        storage_deposit_limit: None,
-        input: Vec::new(),
-        salt: Vec::new(),
-    };
-    let made = engine.instantiate(&mut overlay, host.clone(), args).await;
-    let (_, contract) = made
-        .map_err(failed)?
-        .result
-        .map_err(|error| failed(format_args!("{error:?}")))?;
-    let mut fastest: Option<(Duration, u64)> = None;
-    for _ in 0..RUNS {
-        let args = CallArgs {
-            origin: CALLER,
-            dest: contract,
-            value: 0,
-            gas_limit: GAS_LIMIT,
-            storage_deposit_limit: None,
-            input: Vec::new(),
-        };
-        let begun = Instant::now();
-        let outcome = engine.call(&mut overlay, host.clone(), args).await;
-        let took = begun.elapsed();
-        let outcome = outcome.map_err(failed)?;
-        outcome
-            .result
-            .map_err(|error| failed(format_args!("{error:?}")))?;
-        if fastest.is_none_or(|(best, _)| took < best) {
-            fastest = Some((took, outcome.report.gas_consumed));
-        }
-        // Others may run in between, as they do while the worker serves.
-        tokio::task::yield_now().await;
-    }
-    let (took, gas) = fastest.ok_or_else(|| failed("there was no run"))?;
+/// What was measured of this machine.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Performance {
+    /// The score; 0 if it could not be measured.
+    pub(crate) score: u64,
+    /// What some calls cost.
+    pub(crate) calls: Vec<TypicalCall>,
+}
+
+/// Measures everything. It takes about two seconds and keeps one core busy.
+pub(crate) async fn measure(engine: &Engine) -> Result<Performance, NotMeasured> {
+    Ok(Performance {
+        score: score(engine).await?,
+        calls: typical::measure(engine).await?,
+    })
+}
+
+/// Measures the score.
+async fn score(engine: &Engine) -> Result<u64, NotMeasured> {
+    let mut place = Place::new(engine);
+    let contract = place.make(CONTRACT, Vec::new()).await?;
+    let (took, gas) = place.fastest(RUNS, contract, &[]).await?;
     let cores = available_parallelism().map_or(1, usize::from);
     let per_second = gas as f64 / took.as_secs_f64().max(f64::MIN_POSITIVE);
     Ok((per_second * SECONDS_PER_MINUTE / UNIT * cores as f64) as u64)
+}
+
+/// Somewhere to run a contract.
+struct Place<'a> {
+    engine: &'a Engine,
+    overlay: Overlay,
+    host: Arc<dyn Host>,
+}
+
+impl<'a> Place<'a> {
+    fn new(engine: &'a Engine) -> Self {
+        Self {
+            engine,
+            overlay: Overlay::new(Arc::new(Changes::new())),
+            host: Arc::new(Nowhere),
+        }
+    }
+
+    /// Makes a contract.
+    async fn make(&mut self, wasm: &[u8], input: Vec<u8>) -> Result<[u8; 32], NotMeasured> {
+        let (prices, deterministic) = (self.host.prices(), Determinism::Enforced);
+        let code = self
+            .engine
+            .upload(
+                &mut self.overlay,
+                &prices,
+                CALLER,
+                wasm,
+                deterministic,
+                None,
+            )
+            .map_err(failed)?;
+        let args = InstantiateArgs {
+            origin: CALLER,
+            code_hash: code.code_hash,
+            value: 0,
+            gas_limit: GAS_LIMIT,
+            storage_deposit_limit: None,
+            input,
+            salt: Vec::new(),
+        };
+        let made = self
+            .engine
+            .instantiate(&mut self.overlay, self.host.clone(), args)
+            .await;
+        let (_, contract) = made
+            .map_err(failed)?
+            .result
+            .map_err(|error| failed(format_args!("{error:?}")))?;
+        Ok(contract)
+    }
+
+    /// Calls a contract several times. Returns how long the fastest call took, and its gas.
+    async fn fastest(
+        &mut self,
+        runs: usize,
+        dest: [u8; 32],
+        input: &[u8],
+    ) -> Result<(Duration, u64), NotMeasured> {
+        let mut fastest: Option<(Duration, u64)> = None;
+        for _ in 0..runs {
+            let args = CallArgs {
+                origin: CALLER,
+                dest,
+                value: 0,
+                gas_limit: GAS_LIMIT,
+                storage_deposit_limit: None,
+                input: input.to_vec(),
+            };
+            let begun = Instant::now();
+            let outcome = self
+                .engine
+                .call(&mut self.overlay, self.host.clone(), args)
+                .await;
+            let took = begun.elapsed();
+            let outcome = outcome.map_err(failed)?;
+            outcome
+                .result
+                .map_err(|error| failed(format_args!("{error:?}")))?;
+            if fastest.is_none_or(|(best, _)| took < best) {
+                fastest = Some((took, outcome.report.gas_consumed));
+            }
+            // Others may run in between, as they do while the worker serves.
+            tokio::task::yield_now().await;
+        }
+        fastest.ok_or_else(|| failed("there was no run"))
+    }
 }
 
 /// A place without money, time, keys or neighbours: all that the contract needs.
@@ -175,7 +236,7 @@ mod tests {
         let mut scores = Vec::new();
         let begun = Instant::now();
         for _ in 0..6 {
-            scores.push(measure(&engine).await.unwrap());
+            scores.push(score(&engine).await.unwrap());
         }
         let took = begun.elapsed() / 6;
         scores.sort_unstable();

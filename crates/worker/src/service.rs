@@ -71,6 +71,8 @@ pub(crate) struct WorkerService {
     pub(crate) queries: Engine,
     /// Bytes of memory that the contracts of all queries may have.
     pub(crate) query_memory: usize,
+    /// Processors that queries share.
+    pub(crate) processors: u32,
     /// Longest time for a query.
     pub(crate) query_timeout: Duration,
     /// Contracts that are told of at once.
@@ -490,6 +492,7 @@ impl Service for WorkerService {
                 .map(|(public, _)| hex::encode(public))
                 .unwrap_or_default(),
         };
+        let performance = self.witness.engines.known_performance();
         PhactoryInfo {
             initialized: true,
             registered: view.member.is_some(),
@@ -501,7 +504,9 @@ impl Service for WorkerService {
             blocknum: view.next_block(),
             state_root: state_root.unwrap_or_default(),
             dev_mode: false,
-            score: self.witness.engines.known_performance().unwrap_or_default(),
+            score: performance.map_or(0, |known| known.score),
+            query_processors: self.processors,
+            typical_calls: performance.map_or(Vec::new(), |known| known.calls.clone()),
             evidence_expires_ms: standing.expires_ms.unwrap_or_default(),
             evidence_warning: standing.warning.unwrap_or_default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

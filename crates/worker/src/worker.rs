@@ -219,6 +219,7 @@ impl Worker {
             metrics,
             queries,
             query_memory: limits.query_memory,
+            processors: u32::try_from(limits.processors).unwrap_or(u32::MAX),
             query_timeout: limits.query_timeout,
             max_contract_ids: limits.max_contract_ids,
         });
