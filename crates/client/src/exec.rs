@@ -2,7 +2,7 @@
 //! `ContractExecResult` and `ContractInstantiateResult` that polkadot.js 10 knows.
 
 use codec::{Compact, Decode, Encode};
-use phat_primitives::{AccountId, Balance};
+use phat_primitives::{AccountId, Balance, policy::REFUSED_MODULE};
 
 /// Index of the contracts' pallet in errors: what `@phala/sdk` takes for a `ContractError`.
 pub const CONTRACTS_MODULE: u8 = 4;
@@ -156,11 +156,24 @@ impl ExecError {
             _ => None,
         }
     }
+
+    /// What the cluster's policy refuses it with, see [`phat_primitives::policy::Refused::code`];
+    /// `None` if it was not refused. The sentence is in [`ExecResult::debug_message`].
+    pub fn policy_code(&self) -> Option<[u8; 4]> {
+        match self {
+            Self::Module {
+                index: REFUSED_MODULE,
+                error,
+            } => Some(*error),
+            _ => None,
+        }
+    }
 }
 
 fn module_error(index: u8, error: [u8; 4]) -> String {
     match CONTRACT_ERRORS.get(usize::from(error[0])) {
         Some((name, meaning)) if index == CONTRACTS_MODULE => format!("{meaning} ({name})"),
+        _ if index == REFUSED_MODULE => "the cluster's policy does not allow it".to_owned(),
         _ => format!("error {} of module {index}", error[0]),
     }
 }
@@ -297,6 +310,9 @@ mod tests {
         assert_eq!(error(4, 26).contract_error(), Some("Indeterministic"));
         assert_eq!(error(4, 27).contract_error(), None);
         assert_eq!(error(5, 2).contract_error(), None);
+        assert_eq!(error(4, 2).policy_code(), None);
+        assert_eq!(error(5, 2).policy_code(), Some([2, 0, 0, 0]));
+        assert!(error(5, 2).to_string().contains("policy"));
         assert!(error(4, 11).to_string().contains("ContractTrapped"));
         assert_eq!(
             ExecError::decode(&mut &[3, 4, 2, 0, 0, 0][..]),

@@ -6,8 +6,8 @@ use crate::{
     host::{ClusterHost, LogEntry, LogRecord},
     limits::{MAX_HOOK_GAS, MAX_HOOKS, MAX_LOGS_PER_BLOCK, SWEEP_PER_BLOCK, SYSTEM_GAS},
     settings::{
-        self, Hook, Owner, Settings, SettingsError, hooks, owner_key, put_hooks, put_owner,
-        put_settings, put_weight,
+        self, Hook, Owner, Settings, SettingsError, hooks, keys_of, policy_now, put_hooks,
+        put_owner, put_policy, put_settings, put_stake, put_weight, weight_now,
     },
 };
 use phat_engine::{
@@ -148,7 +148,8 @@ impl Cluster {
         }
         schema::sweep(&mut overlay, SWEEP_PER_BLOCK)?;
         let mut changes = overlay.into_changes()?;
-        forget_owners(&mut changes);
+        let gone = forget_gone(&mut changes);
+        outcome.weights.extend(gone.into_iter().map(|id| (id, 0)));
         let accumulator = accumulate(&*state, accumulator, &changes)?;
         let state_root = accumulator.root();
         for receipt in &mut outcome.receipts {
@@ -233,15 +234,19 @@ impl Cluster {
         outcome: &mut BlockOutcome,
     ) -> Result<(), ApplyError> {
         let host = Arc::new(ClusterHost::for_commands(self, settings, block, now_ms));
+        let policy = policy_now(overlay)?;
+        let private = matches!(
+            message,
+            ClusterMessage::UploadPrivate { .. } | ClusterMessage::InstantiatePrivate { .. }
+        );
         let runner = Runner {
             cluster: self,
             host: &host,
-            treasury: settings.prices.treasury,
-            gas_price: settings.prices.gas_price,
+            policy: &policy,
+            private,
         };
         // The contract that it is about, so that its log can say what came of it.
         let mut target = None;
-        let mut private = false;
         let (sender, ended) = match message {
             // Who is in the cluster concerns the workers, and is not part of its state.
             ClusterMessage::Created(_)
@@ -254,8 +259,20 @@ impl Cluster {
                 ledger::mint(overlay, &account.0, amount)?;
                 return Ok(());
             }
+            ClusterMessage::ContractStake { contract, stake } => {
+                // It may have removed itself since; nothing is kept of what is not there.
+                if schema::contract(overlay, &contract.0)?.is_some() {
+                    put_stake(overlay, &contract, stake);
+                    outcome.weighs(overlay, contract)?;
+                }
+                return Ok(());
+            }
+            ClusterMessage::PolicySet(policy) => {
+                put_policy(overlay, &policy);
+                return Ok(());
+            }
             ClusterMessage::Upload { owner, kind, code } => {
-                (owner, runner.upload(overlay, &owner, kind, &code)?)
+                (owner, runner.upload(overlay, &owner, kind, &code).await?)
             }
             ClusterMessage::Instantiate(request) => {
                 let deployer = request.deployer;
@@ -266,11 +283,11 @@ impl Cluster {
                 target = Some((id, "instantiate failed"));
                 (deployer, runner.instantiate(overlay, request).await?)
             }
-            ClusterMessage::UploadPrivate { owner, sealed } => {
-                (owner, runner.upload_private(overlay, &owner, &sealed)?)
-            }
+            ClusterMessage::UploadPrivate { owner, sealed } => (
+                owner,
+                runner.upload_private(overlay, &owner, &sealed).await?,
+            ),
             ClusterMessage::InstantiatePrivate { deployer, sealed } => {
-                private = true;
                 let ended = runner
                     .instantiate_private(overlay, deployer, &sealed)
                     .await?;
@@ -331,13 +348,14 @@ impl Cluster {
         if alive.len() < hooks.len() {
             put_hooks(overlay, &alive);
         }
+        let policy = policy_now(overlay)?;
         for hook in alive {
             let host = Arc::new(ClusterHost::for_commands(self, settings, block, now_ms));
             let runner = Runner {
                 cluster: self,
                 host: &host,
-                treasury: settings.prices.treasury,
-                gas_price: settings.prices.gas_price,
+                policy: &policy,
+                private: false,
             };
             let ended = runner.hook(overlay, &hook).await?;
             let target = Some((hook.contract, "hook failed"));
@@ -398,16 +416,27 @@ impl BlockOutcome {
         put_owner(overlay, &contract, &owner);
         self.instantiated.push(Made { contract, owner });
     }
+
+    /// Tells what a contract weighs now.
+    fn weighs(&mut self, overlay: &Overlay, contract: ContractId) -> Result<(), SettingsError> {
+        let weight = weight_now(overlay, &contract)?;
+        self.weights.push((contract, weight));
+        Ok(())
+    }
 }
 
-/// Forgets who made the contracts that are gone.
-pub(crate) fn forget_owners(changes: &mut Changes) {
+/// Forgets what is kept of the contracts that are gone beside what the engine keeps: who made them and
+/// what they weigh. Returns which.
+pub(crate) fn forget_gone(changes: &mut Changes) -> Vec<ContractId> {
     let gone: Vec<_> = changes
         .iter()
         .filter(|(key, value)| schema::is_contract(key) && value.is_none())
-        .map(|(key, _)| owner_key(key.get(1..).unwrap_or_default()))
+        .filter_map(|(key, _)| <[u8; 32]>::try_from(key.get(1..)?).ok())
+        .map(ContractId::from)
         .collect();
-    changes.extend(gone.into_iter().map(|key| (key, None)));
+    let keys = gone.iter().flat_map(keys_of);
+    changes.extend(keys.map(|key| (key, None)));
+    gone
 }
 
 /// Does what a contract has asked of the cluster. Returns whether the request was one that concerns
@@ -425,7 +454,7 @@ fn grant(
         PinkEvent::SetContractWeight { contract, weight } if from_system => {
             let (contract, weight) = (Hash::from(*contract), Balance::from(*weight));
             put_weight(overlay, &contract, weight);
-            outcome.weights.push((contract, weight));
+            outcome.weighs(overlay, contract)?;
             true
         }
         PinkEvent::SetHook {

@@ -16,9 +16,11 @@ use phat_engine::{
     StateError, StorageDeposit, UploadError, ledger, pink::PinkEvent, schema,
 };
 use phat_primitives::{
-    AccountId, Balance, ContractId, Hash,
+    AccountId, Balance, ContractId, Hash, blake2_256,
     command::{CommandPayload, EncryptedData, InkCommand},
+    ids,
     message::{Instantiate, ResourceKind},
+    policy::{Action, Policy},
     private::{PrivateInstantiate, PrivateUpload, SealedData, unpadded},
     receipt::{ContractEvent, Failure, Success},
 };
@@ -92,19 +94,49 @@ struct Paid {
 pub(crate) struct Runner<'a> {
     pub(crate) cluster: &'a Cluster,
     pub(crate) host: &'a Arc<ClusterHost>,
-    pub(crate) treasury: AccountId,
-    pub(crate) gas_price: Balance,
+    pub(crate) policy: &'a Policy,
+    /// Nobody but the sender is to learn what is run.
+    pub(crate) private: bool,
 }
 
 impl Runner<'_> {
+    /// What one unit of gas costs this account.
+    fn gas_price(&self, account: &AccountId) -> Balance {
+        if self.policy.free.contains(account) {
+            0
+        } else {
+            self.host.settings.prices.gas_price
+        }
+    }
+
+    /// Asks the control contract. Returns how the command ended if it may not be done.
+    async fn ask(
+        &self,
+        overlay: &mut Overlay,
+        caller: &AccountId,
+        action: Action,
+    ) -> Result<Option<Ended>, ExecutionFault> {
+        let at = (self.host.block, self.host.now_ms);
+        let settings = &self.host.settings;
+        let asked = self
+            .cluster
+            .ask_control(overlay, settings, self.policy, at, *caller, action)
+            .await?;
+        if !self.private {
+            self.host.keep_logs(asked.logs);
+        }
+        let refused = asked.refused.map(Failure::Refused);
+        Ok(refused.map(Ended::before_start))
+    }
+
     /// Adds code.
-    pub(crate) fn upload(
+    pub(crate) async fn upload(
         &self,
         overlay: &mut Overlay,
         owner: &AccountId,
         kind: ResourceKind,
         code: &[u8],
-    ) -> Result<Ended, StateError> {
+    ) -> Result<Ended, ExecutionFault> {
         let determinism = match kind {
             ResourceKind::InkCode => Determinism::Enforced,
             ResourceKind::IndeterministicInkCode => Determinism::Relaxed,
@@ -113,6 +145,13 @@ impl Runner<'_> {
                 return Ok(Ended::before_start(Failure::CodeRejected(reason)));
             }
         };
+        if self.policy.control.is_some() {
+            let code_hash = Hash::from(blake2_256(code));
+            let refused = self.ask(overlay, owner, Action::Upload { code_hash });
+            if let Some(refused) = refused.await? {
+                return Ok(refused);
+            }
+        }
         let engine = &self.cluster.engine;
         let prices = self.host.prices();
         match engine.upload(overlay, &prices, owner.0, code, determinism, None) {
@@ -122,7 +161,7 @@ impl Runner<'_> {
                 ended.outcome = Ok(Success::Uploaded(Hash::from(uploaded.code_hash)));
                 Ok(ended)
             }
-            Err(UploadError::State(error)) => Err(error),
+            Err(UploadError::State(error)) => Err(error.into()),
             Err(refused) => {
                 // The parser's messages have several lines.
                 let reason = refused
@@ -136,14 +175,14 @@ impl Runner<'_> {
     }
 
     /// Adds code that only the workers can read.
-    pub(crate) fn upload_private(
+    pub(crate) async fn upload_private(
         &self,
         overlay: &mut Overlay,
         owner: &AccountId,
         sealed: &SealedData,
-    ) -> Result<Ended, StateError> {
+    ) -> Result<Ended, ExecutionFault> {
         match self.unseal::<PrivateUpload>(sealed, contexts::PRIVATE_UPLOAD, owner) {
-            Ok(PrivateUpload { kind, code }) => self.upload(overlay, owner, kind, &code),
+            Ok(PrivateUpload { kind, code }) => self.upload(overlay, owner, kind, &code).await,
             Err(reason) => Ok(Ended::before_start(Failure::Unreadable(reason))),
         }
     }
@@ -190,8 +229,18 @@ impl Runner<'_> {
         request: Instantiate,
     ) -> Result<Ended, ExecutionFault> {
         let gas_limit = request.gas_limit.min(MAX_COMMAND_GAS);
-        if let Some(unpaid) = self.pay_up_front(overlay, &request.deployer, gas_limit)? {
-            return Ok(unpaid);
+        let Instantiate {
+            deployer,
+            code_hash,
+            salt,
+            ..
+        } = &request;
+        let action = Action::Instantiate {
+            contract: ids::contract_id(deployer, code_hash, &self.cluster.id, salt),
+            code_hash: *code_hash,
+        };
+        if let Some(ended) = self.admit(overlay, deployer, gas_limit, action).await? {
+            return Ok(ended);
         }
         let args = InstantiateArgs {
             origin: request.deployer.0,
@@ -207,7 +256,12 @@ impl Runner<'_> {
             .engine
             .instantiate(overlay, self.host.clone(), args)
             .await?;
-        let paid = self.settle(overlay, &request.deployer, gas_limit, &outcome.report)?;
+        let paid = self.settle(
+            overlay,
+            &request.deployer,
+            gas_limit,
+            outcome.report.gas_consumed,
+        )?;
         let result = match outcome.result {
             Ok((output, contract)) => {
                 succeeded(output).map(|data| Success::Instantiated(Hash::from(contract), data))
@@ -237,8 +291,12 @@ impl Runner<'_> {
             storage_deposit_limit,
         } = command;
         let gas_limit = gas_limit.min(MAX_COMMAND_GAS);
-        if let Some(unpaid) = self.pay_up_front(overlay, sender, gas_limit)? {
-            return Ok(unpaid);
+        let action = Action::Command {
+            contract: *contract,
+            selector: message.first_chunk().copied(),
+        };
+        if let Some(ended) = self.admit(overlay, sender, gas_limit, action).await? {
+            return Ok(ended);
         }
         let args = CallArgs {
             origin: sender.0,
@@ -259,7 +317,7 @@ impl Runner<'_> {
             output: outcome.encode_exec_result(),
         };
         self.host.record(*contract, entry);
-        let paid = self.settle(overlay, sender, gas_limit, &outcome.report)?;
+        let paid = self.settle(overlay, sender, gas_limit, outcome.report.gas_consumed)?;
         let result = match outcome.result {
             Ok(output) => succeeded(output).map(Success::Called),
             Err(error) => Err(Failure::Failed(outcome.report.explain(&error))),
@@ -290,7 +348,12 @@ impl Runner<'_> {
             .engine
             .call(overlay, self.host.clone(), args)
             .await?;
-        let paid = self.settle(overlay, &hook.payer(), hook.gas_limit, &outcome.report)?;
+        let paid = self.settle(
+            overlay,
+            &hook.payer(),
+            hook.gas_limit,
+            outcome.report.gas_consumed,
+        )?;
         let result = match outcome.result {
             Ok(output) => succeeded(output).map(Success::Called),
             Err(error) => Err(Failure::Failed(outcome.report.explain(&error))),
@@ -318,6 +381,26 @@ impl Runner<'_> {
         decode_all(&plain).map_err(|_| "what was encrypted is not a command".to_owned())
     }
 
+    /// Takes the most that the command can cost, if the policy allows the command. Returns how it ended
+    /// if the sender cannot pay or may not do it. Who cannot pay is refused first: asking is work that
+    /// nobody pays for.
+    async fn admit(
+        &self,
+        overlay: &mut Overlay,
+        sender: &AccountId,
+        gas_limit: u64,
+        action: Action,
+    ) -> Result<Option<Ended>, ExecutionFault> {
+        if let Some(unpaid) = self.pay_up_front(overlay, sender, gas_limit)? {
+            return Ok(Some(unpaid));
+        }
+        let refused = self.ask(overlay, sender, action).await?;
+        if refused.is_some() {
+            self.settle(overlay, sender, gas_limit, 0)?;
+        }
+        Ok(refused)
+    }
+
     /// Takes the most that the command can cost. Returns how the command ended if the sender does
     /// not have it.
     fn pay_up_front(
@@ -327,7 +410,7 @@ impl Runner<'_> {
         gas_limit: u64,
     ) -> Result<Option<Ended>, StateError> {
         let mut account = schema::account(overlay, &sender.0)?;
-        let needed = Balance::from(gas_limit).saturating_mul(self.gas_price);
+        let needed = Balance::from(gas_limit).saturating_mul(self.gas_price(sender));
         let Some(left) = account.free.checked_sub(needed) else {
             let failure = Failure::Unpaid {
                 needed,
@@ -347,16 +430,17 @@ impl Runner<'_> {
         overlay: &mut Overlay,
         sender: &AccountId,
         gas_limit: u64,
-        report: &Report,
+        gas_used: u64,
     ) -> Result<Paid, StateError> {
-        let used = report.gas_consumed.min(gas_limit);
-        let price = |gas: u64| Balance::from(gas).saturating_mul(self.gas_price);
+        let used = gas_used.min(gas_limit);
+        let gas_price = self.gas_price(sender);
+        let price = |gas: u64| Balance::from(gas).saturating_mul(gas_price);
         let refund = price(gas_limit).saturating_sub(price(used));
         if refund > 0 {
             ledger::mint(overlay, &sender.0, refund)?;
         }
         if price(used) > 0 {
-            ledger::mint(overlay, &self.treasury.0, price(used))?;
+            ledger::mint(overlay, &self.host.settings.prices.treasury.0, price(used))?;
         }
         Ok(Paid {
             fee: price(used),

@@ -118,6 +118,13 @@ impl ClusterHost {
         }
     }
 
+    /// Keeps what something else has logged, up to the limit.
+    pub(crate) fn keep_logs(&self, records: Vec<LogRecord>) {
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MAX_LOGS_PER_BLOCK.saturating_sub(logs.len());
+        logs.extend(records.into_iter().take(room));
+    }
+
     pub(crate) fn take_logs(&self) -> Vec<LogRecord> {
         std::mem::take(&mut *self.logs.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -16,6 +16,7 @@ pub mod limits;
 mod apply;
 mod coarse;
 mod command;
+mod control;
 mod host;
 mod query;
 mod settings;
@@ -40,7 +41,9 @@ pub use accumulator::Accumulator;
 pub use apply::{Applied, ApplyError, Block, Made};
 pub use host::{LogEntry, LogRecord, Surroundings};
 pub use query::{Ask, QueryError};
-pub use settings::{Owner, Settings, SettingsError, contracts, owner, settings, weight, weights};
+pub use settings::{
+    Owner, Settings, SettingsError, contracts, owner, policy, settings, weight, weights,
+};
 
 /// One cluster: what stays the same over all its blocks.
 #[derive(Clone)]

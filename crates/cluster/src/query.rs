@@ -3,14 +3,19 @@
 use crate::{
     Cluster,
     coarse::coarsen,
-    host::{ClusterHost, Surroundings},
+    host::{ClusterHost, LogRecord, Surroundings},
     limits::MAX_QUERY_GAS,
-    settings::{SettingsError, settings},
+    settings::{SettingsError, policy, settings},
 };
+use codec::{Compact, Encode};
 use phat_engine::{
-    CallArgs, ExecMode, ExecutionFault, InstantiateArgs, Overlay, State, StateError, ledger,
+    CallArgs, DispatchError, ExecMode, ExecutionFault, InstantiateArgs, Overlay, State, StateError,
+    StorageDeposit, ledger,
 };
-use phat_primitives::{AccountId, Balance, BlockNumber, CodeHash, ContractId};
+use phat_primitives::{
+    AccountId, Balance, BlockNumber, CodeHash, ContractId, ids,
+    policy::{Action, REFUSED_MODULE, Refused},
+};
 use std::sync::{Arc, Mutex};
 
 /// A query that runs a contract.
@@ -44,6 +49,53 @@ pub enum Ask {
     },
 }
 
+impl Ask {
+    /// What a control contract is told of it.
+    fn action(&self, cluster: &Cluster, origin: &AccountId) -> Action {
+        match self {
+            Self::Call {
+                contract,
+                input,
+                estimating,
+                ..
+            } => {
+                let (contract, selector) = (*contract, input.first_chunk().copied());
+                // Whoever wants to know what a command would cost learns whether it is allowed.
+                if *estimating {
+                    Action::Command { contract, selector }
+                } else {
+                    Action::Query { contract, selector }
+                }
+            }
+            Self::Instantiate {
+                code_hash, salt, ..
+            } => Action::Instantiate {
+                contract: ids::contract_id(origin, code_hash, &cluster.id, salt),
+                code_hash: *code_hash,
+            },
+        }
+    }
+}
+
+/// The answer to a query that is refused: a `ContractExecResult` or `ContractInstantiateResult`, which
+/// are the same in this case.
+fn refusal(refused: &Refused) -> Vec<u8> {
+    let none = (Compact(0u64), Compact(0u64));
+    let reason = format!("refused by the cluster's policy: {refused}");
+    let result = Err::<(), _>(DispatchError::Module {
+        index: REFUSED_MODULE,
+        error: refused.code(),
+    });
+    (
+        none,
+        none,
+        StorageDeposit::default(),
+        reason.into_bytes(),
+        result,
+    )
+        .encode()
+}
+
 /// Why a query has no answer at all. What goes wrong inside a contract is an answer.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
@@ -64,7 +116,8 @@ pub enum QueryError {
 impl Cluster {
     /// Answers a query by `origin` on `state`, as it is after block `block` of the time `now_ms`.
     /// The answer is a SCALE-encoded `ContractExecResult` or `ContractInstantiateResult`, in which
-    /// costs are rounded up.
+    /// costs are rounded up. What the cluster's policy refuses has an error of the module
+    /// [`REFUSED_MODULE`] there, and the reason in words where a contract's debug message stands.
     pub async fn query(
         &self,
         state: Arc<dyn State>,
@@ -74,6 +127,33 @@ impl Cluster {
         surroundings: Arc<dyn Surroundings>,
     ) -> Result<Vec<u8>, QueryError> {
         let settings = settings(&*state)?.ok_or(QueryError::NotReady)?;
+        let policy = policy(&*state)?;
+        let mut overlay = Overlay::new(state);
+        if policy.control.is_some() {
+            let action = ask.action(self, origin);
+            let asked = self
+                .ask_control(
+                    &mut overlay,
+                    &settings,
+                    &policy,
+                    (block, now_ms),
+                    *origin,
+                    action,
+                )
+                .await?;
+            // Who tries an instantiation may want to do it in private.
+            if !matches!(action, Action::Instantiate { .. }) {
+                for record in asked.logs {
+                    surroundings.log(LogRecord {
+                        in_transaction: false,
+                        ..record
+                    });
+                }
+            }
+            if let Some(refused) = asked.refused {
+                return Ok(refusal(&refused));
+            }
+        }
         let mode = match &ask {
             Ask::Call {
                 estimating: false, ..
@@ -92,7 +172,6 @@ impl Cluster {
             free: false,
             logs: Mutex::default(),
         });
-        let mut overlay = Overlay::new(state);
         match ask {
             Ask::Call {
                 contract,

@@ -1,13 +1,16 @@
-//! What a cluster keeps of itself beside the contracts: its prices and system contract, and the
-//! weights that contracts have in the queues of the workers, and who made which contract.
+//! What a cluster keeps of itself beside the contracts: its prices and system contract, its policy,
+//! the weights that contracts have in the queues of the workers, and who made which contract.
 
 use codec::{Decode, Encode};
 use phat_engine::{Overlay, State, StateError};
-use phat_primitives::{AccountId, Balance, ContractId, message::Prices};
+use phat_primitives::{AccountId, Balance, ContractId, message::Prices, policy::Policy};
+use std::collections::BTreeMap;
 
 /// First byte of the keys of this module. The engine's keys begin with lower-case letters.
 const SETTINGS: &[u8] = b"S";
 const HOOKS: &[u8] = b"H";
+const POLICY: &[u8] = b"P";
+const STAKE: u8 = b'K';
 const WEIGHT: u8 = b'W';
 const OWNER: u8 = b'O';
 
@@ -45,25 +48,69 @@ pub fn settings(state: &dyn State) -> Result<Option<Settings>, SettingsError> {
         .map_err(|_| SettingsError::Undecodable)
 }
 
-/// The weight of a contract in the queues of the workers; 0 if it has none.
+/// The policy of the cluster; the default if none was ever set.
+pub fn policy(state: &dyn State) -> Result<Policy, SettingsError> {
+    decode_policy(state.get(POLICY)?)
+}
+
+/// The policy as it is after what has been applied already.
+pub(crate) fn policy_now(overlay: &Overlay) -> Result<Policy, SettingsError> {
+    decode_policy(overlay.get(POLICY)?)
+}
+
+fn decode_policy(bytes: Option<Vec<u8>>) -> Result<Policy, SettingsError> {
+    match bytes {
+        None => Ok(Policy::default()),
+        Some(bytes) => Policy::decode(&mut &bytes[..]).map_err(|_| SettingsError::Undecodable),
+    }
+}
+
+pub(crate) fn put_policy(overlay: &mut Overlay, policy: &Policy) {
+    if *policy == Policy::default() {
+        overlay.remove(POLICY.to_vec());
+    } else {
+        overlay.set(POLICY.to_vec(), policy.encode());
+    }
+}
+
+/// The weight of a contract in the queues of the workers: its stake on the chain. A contract that
+/// nobody has staked on has the weight that the system contract has given it; 0 if neither.
 pub fn weight(state: &dyn State, contract: &ContractId) -> Result<Balance, SettingsError> {
-    let Some(bytes) = state.get(&weight_key(contract))? else {
-        return Ok(0);
-    };
-    Balance::decode(&mut &bytes[..]).map_err(|_| SettingsError::Undecodable)
+    weight_from(|key| state.get(key), contract)
+}
+
+/// The weight of a contract after what has been applied already.
+pub(crate) fn weight_now(
+    overlay: &Overlay,
+    contract: &ContractId,
+) -> Result<Balance, SettingsError> {
+    weight_from(|key| overlay.get(key), contract)
+}
+
+fn weight_from(
+    get: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, StateError>,
+    contract: &ContractId,
+) -> Result<Balance, SettingsError> {
+    for kind in [STAKE, WEIGHT] {
+        if let Some(bytes) = get(&contract_key(kind, contract))? {
+            return Balance::decode(&mut &bytes[..]).map_err(|_| SettingsError::Undecodable);
+        }
+    }
+    Ok(0)
 }
 
 /// All weights above 0.
 pub fn weights(state: &dyn State) -> Result<Vec<(ContractId, Balance)>, SettingsError> {
-    let keys = state.keys_with_prefix(&[WEIGHT], crate::limits::MAX_LISTED_CONTRACTS)?;
-    keys.iter()
-        .map(|key| {
+    let mut weights = BTreeMap::new();
+    for kind in [STAKE, WEIGHT] {
+        for key in state.keys_with_prefix(&[kind], crate::limits::MAX_LISTED_CONTRACTS)? {
             let id = key.get(1..).unwrap_or_default();
             let id: [u8; 32] = id.try_into().map_err(|_| SettingsError::Undecodable)?;
             let contract = ContractId::from(id);
-            Ok((contract, weight(state, &contract)?))
-        })
-        .collect()
+            weights.insert(contract, weight(state, &contract)?);
+        }
+    }
+    Ok(weights.into_iter().collect())
 }
 
 /// Who made a contract. It may read what the contract logs.
@@ -78,7 +125,7 @@ pub struct Owner {
 
 /// Who made a contract; `None` if there is none, or if another contract made it.
 pub fn owner(state: &dyn State, contract: &ContractId) -> Result<Option<Owner>, SettingsError> {
-    let Some(bytes) = state.get(&owner_key(&contract.0))? else {
+    let Some(bytes) = state.get(&contract_key(OWNER, contract))? else {
         return Ok(None);
     };
     Owner::decode(&mut &bytes[..])
@@ -87,11 +134,7 @@ pub fn owner(state: &dyn State, contract: &ContractId) -> Result<Option<Owner>, 
 }
 
 pub(crate) fn put_owner(overlay: &mut Overlay, contract: &ContractId, owner: &Owner) {
-    overlay.set(owner_key(&contract.0), owner.encode());
-}
-
-pub(crate) fn owner_key(contract: &[u8]) -> Vec<u8> {
-    [&[OWNER], contract].concat()
+    overlay.set(contract_key(OWNER, contract), owner.encode());
 }
 
 /// A message that is called at the end of every block.
@@ -139,16 +182,30 @@ pub(crate) fn put_settings(overlay: &mut Overlay, settings: &Settings) {
     overlay.set(SETTINGS.to_vec(), settings.encode());
 }
 
+/// Keeps what the system contract says a contract weighs.
 pub(crate) fn put_weight(overlay: &mut Overlay, contract: &ContractId, weight: Balance) {
-    if weight == 0 {
-        overlay.remove(weight_key(contract));
+    put_amount(overlay, WEIGHT, contract, weight);
+}
+
+/// Keeps what is staked on a contract.
+pub(crate) fn put_stake(overlay: &mut Overlay, contract: &ContractId, stake: Balance) {
+    put_amount(overlay, STAKE, contract, stake);
+}
+
+fn put_amount(overlay: &mut Overlay, kind: u8, contract: &ContractId, amount: Balance) {
+    let key = contract_key(kind, contract);
+    if amount == 0 {
+        overlay.remove(key);
     } else {
-        overlay.set(weight_key(contract), weight.encode());
+        overlay.set(key, amount.encode());
     }
 }
 
-fn weight_key(contract: &ContractId) -> Vec<u8> {
-    let mut key = vec![WEIGHT];
-    key.extend_from_slice(&contract.0);
-    key
+fn contract_key(kind: u8, contract: &ContractId) -> Vec<u8> {
+    [&[kind], &contract.0[..]].concat()
+}
+
+/// The keys of what is kept of a contract here.
+pub(crate) fn keys_of(contract: &ContractId) -> [Vec<u8>; 3] {
+    [OWNER, STAKE, WEIGHT].map(|kind| contract_key(kind, contract))
 }

@@ -825,10 +825,11 @@ fn who_made_a_contract_is_known_as_long_as_it_exists() {
         ([b"c", &contract.0[..]].concat(), None),
         ([b"c", &system.0[..]].concat(), Some(vec![1])),
     ]);
-    crate::apply::forget_owners(&mut changes);
-    let owner_key = crate::settings::owner_key(&contract.0);
-    assert_eq!(changes.get(&owner_key), Some(&None));
-    assert_eq!(changes.len(), 3);
+    let gone = crate::apply::forget_gone(&mut changes);
+    assert_eq!(gone, [contract]);
+    let kept_of_it = crate::settings::keys_of(&contract);
+    assert!(kept_of_it.iter().all(|key| changes.get(key) == Some(&None)));
+    assert_eq!(changes.len(), 5);
 }
 
 #[test]

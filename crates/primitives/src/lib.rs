@@ -11,6 +11,7 @@
 //! | [`report`] | workers → chain: signed, numbered reports |
 //! | [`command`] | what a transaction asks of a contract |
 //! | [`private`] | deployment that only the workers of a cluster can read |
+//! | [`policy`] | what the owner of a cluster lays down for it |
 //! | [`query`] | what a client asks of one worker, and its answer |
 //! | [`receipt`] | how a command ended |
 //! | [`commitment`] | what commits a cluster to its receipts, and proofs of single ones |
@@ -26,6 +27,7 @@ pub mod commitment;
 pub mod ids;
 pub mod limits;
 pub mod message;
+pub mod policy;
 pub mod private;
 pub mod query;
 pub mod receipt;

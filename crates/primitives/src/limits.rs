@@ -20,6 +20,14 @@ pub const MAX_CLUSTER_WORKERS: u32 = 256;
 pub const MAX_CLUSTER_CONTRACTS: u32 = 16_384;
 /// Accounts on a cluster's list of permitted deployers.
 pub const MAX_ALLOWED_DEPLOYERS: u32 = 256;
+/// Accounts on a cluster's list of those who call free of charge: the list is read with each command.
+pub const MAX_FREE_CALLERS: u32 = 256;
+/// Most gas that a control contract may take for one answer, 100 ms on the reference hardware of FRAME
+/// and far less here. Nobody pays for it, and a block of commands that are all refused has to be applied
+/// in bounded time.
+pub const MAX_CONTROL_GAS: u64 = 100_000_000_000;
+/// Bytes of the sentence by which a control contract refuses: receipts are kept for long.
+pub const MAX_REFUSAL_REASON_LEN: usize = 256;
 /// Endpoints one worker announces.
 pub const MAX_ENDPOINTS: u32 = 4;
 /// Bytes of one endpoint's URL.

@@ -6,7 +6,7 @@
 
 use crate::{
     AccountId, Balance, BlockNumber, ClusterId, CodeHash, ContractId, Hash, MessageNumber,
-    WorkerId, blake2_256, private::SealedData,
+    WorkerId, blake2_256, policy::Policy, private::SealedData,
 };
 use alloc::{boxed::Box, vec::Vec};
 use codec::{Decode, DecodeWithMemTracking, Encode};
@@ -142,6 +142,17 @@ pub enum ClusterMessage {
     /// The cluster has a new transport key; a gatekeeper sends it to all its workers.
     #[codec(index = 20)]
     TransportRotated(TransportEpoch),
+    /// What is staked on a contract now, by all together: its weight in the queues of the workers.
+    #[codec(index = 25)]
+    ContractStake {
+        /// The contract.
+        contract: ContractId,
+        /// The whole of it.
+        stake: Balance,
+    },
+    /// The cluster has another policy.
+    #[codec(index = 26)]
+    PolicySet(Box<Policy>),
 }
 
 /// What a cluster starts with.

@@ -1,6 +1,8 @@
 //! How a command ended. Every upload, instantiation, command and withdrawal has a receipt.
 
-use crate::{AccountId, Balance, BlockNumber, CodeHash, ContractId, Hash, MessageNumber};
+use crate::{
+    AccountId, Balance, BlockNumber, CodeHash, ContractId, Hash, MessageNumber, policy::Refused,
+};
 use alloc::{string::String, vec::Vec};
 use codec::{Decode, Encode};
 use core::fmt;
@@ -61,6 +63,9 @@ pub enum Failure {
     },
     /// The code was refused; the reason in words.
     CodeRejected(String),
+    /// The policy of the cluster does not allow it. Nothing was charged.
+    #[codec(index = 5)]
+    Refused(Refused),
 }
 
 impl fmt::Display for Failure {
@@ -70,6 +75,7 @@ impl fmt::Display for Failure {
             Self::Failed(reason) | Self::Unreadable(reason) | Self::CodeRejected(reason) => {
                 f.write_str(reason)
             }
+            Self::Refused(refused) => write!(f, "refused by the cluster's policy: {refused}"),
             Self::Unpaid { needed, available } => {
                 write!(
                     f,

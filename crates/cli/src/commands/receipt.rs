@@ -185,6 +185,7 @@ pub(crate) fn show<'a>(
         "sender": address(&receipt.sender),
         word: said,
         "output": output.map(|output| output.readable().to_json()),
+        "refused": refused(receipt),
         "gas_used": receipt.gas_used.to_string(),
         "gas_refunded": receipt.gas_refunded.to_string(),
         "fee": receipt.fee.to_string(),
@@ -213,6 +214,7 @@ fn outcome(receipt: &Receipt, output: Option<&Output>) -> (&'static str, String)
             ("reason", format!("the command could not be read: {reason}"))
         }
         Err(Failure::CodeRejected(reason)) => ("reason", format!("the code is refused: {reason}")),
+        Err(failure @ Failure::Refused(_)) => ("reason", failure.to_string()),
         Err(Failure::Unpaid { needed, available }) => (
             "reason",
             format!(
@@ -221,6 +223,20 @@ fn outcome(receipt: &Receipt, output: Option<&Output>) -> (&'static str, String)
                 show_amount(*available),
             ),
         ),
+    }
+}
+
+/// Why the policy refused it, for programs.
+fn refused(receipt: &Receipt) -> Json {
+    match &receipt.outcome {
+        Err(Failure::Refused(refused)) => json!({
+            "by": refused.name(),
+            "code": match refused {
+                Refused::ByControl(refusal) => Some(refusal.code),
+                _ => None,
+            },
+        }),
+        _ => Json::Null,
     }
 }
 
@@ -316,6 +332,25 @@ mod tests {
             assert!(report.failed);
             assert!(report.text.contains(part), "{part}: {}", report.text);
             assert_eq!(report.json["ok"], false);
+        }
+    }
+
+    #[test]
+    fn a_refusal_by_the_policy_has_its_code_for_programs() {
+        let refusal = Refusal {
+            code: 7,
+            reason: "members only".into(),
+        };
+        for (refused, by, code) in [
+            (Refused::ByControl(refusal), "control", json!(7)),
+            (Refused::ControlGone, "control-gone", Json::Null),
+        ] {
+            let report = show("x", &receipt(Err(Failure::Refused(refused))), None, |_| {
+                None
+            });
+            assert!(report.failed);
+            assert!(report.text.contains("policy"), "{}", report.text);
+            assert_eq!(report.json["refused"], json!({"by": by, "code": code}));
         }
     }
 
