@@ -152,3 +152,8 @@ impl pallet_phat_registry::Config for Runtime {
 impl pallet_phat_clusters::Config for Runtime {
     type Currency = crate::Balances;
 }
+
+impl pallet_phat_tokenomic::Config for Runtime {
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type Currency = crate::Balances;
+}

@@ -72,6 +72,9 @@ mod runtime {
 
     #[runtime::pallet_index(42)]
     pub type PhalaPhatContracts = pallet_phat_clusters;
+
+    #[runtime::pallet_index(43)]
+    pub type PhalaPhatTokenomic = pallet_phat_tokenomic;
 }
 
 // The macro keeps the trait behind these two private to this module.

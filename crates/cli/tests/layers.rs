@@ -64,6 +64,14 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "pallet-phat-tokenomic",
+        &[
+            "phat-primitives",
+            "pallet-phat-messages",
+            "pallet-phat-clusters",
+        ],
+    ),
+    (
         "phat-runtime",
         &[
             "phat-primitives",
@@ -71,6 +79,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "pallet-phat-messages",
             "pallet-phat-registry",
             "pallet-phat-clusters",
+            "pallet-phat-tokenomic",
         ],
     ),
     ("phat-solo", &["phat-primitives", "phat-runtime"]),
@@ -95,6 +104,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "pallet-phat-messages",
             "pallet-phat-registry",
             "pallet-phat-clusters",
+            "pallet-phat-tokenomic",
             "phat-runtime",
             "phat-solo",
         ],

@@ -25,13 +25,34 @@ impl<T: Config> Pallet<T> {
     ///    exist; [`OpenRoots`] those in [`RootVotes`], of which none is agreed on. Each worker has at
     ///    most one vote on each.
     /// 7. A worker that has diverged is in no cluster.
+    /// 8. Policies are of clusters that exist. A cluster in which everybody may deploy weighs calls by
+    ///    stake, and a control contract is one of the cluster that it controls.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         let clusters: BTreeSet<_> = Clusters::<T>::iter_keys().collect();
         Self::try_clusters(&clusters)?;
         Self::try_workers(&clusters)?;
         Self::try_contracts(&clusters)?;
         Self::try_withdrawals(&clusters)?;
-        Self::try_roots(&clusters)
+        Self::try_roots(&clusters)?;
+        Self::try_policies()
+    }
+
+    fn try_policies() -> Result<(), TryRuntimeError> {
+        for (cluster, policy) in Policies::<T>::iter() {
+            let info = Clusters::<T>::get(cluster).ok_or("a policy of a cluster that is not")?;
+            ensure!(
+                policy.fee_model == FeeModel::Stake || info.permission != ClusterPermission::Public,
+                "a public cluster does not weigh calls by stake"
+            );
+            ensure!(
+                policy.check().is_ok()
+                    && policy.control.is_none_or(|control| Self::cluster_of_ready(
+                        &control.contract
+                    ) == Some(cluster)),
+                "a control contract cannot be asked"
+            );
+        }
+        Ok(())
     }
 
     fn try_clusters(clusters: &BTreeSet<ClusterId>) -> Result<(), TryRuntimeError> {

@@ -22,6 +22,14 @@
 //! it. It hears of the contract only when it is there, by a statement that does not say what it is
 //! made from ([`Pallet::private_contract_ready`]), so that commands to it have somewhere to go.
 //!
+//! # The policy of a cluster
+//!
+//! Its owner says who may deploy, who calls free of charge, what gives calls their weight, and which
+//! contract is asked before anything is run ([`Pallet::set_policy`]). Who may deploy is decided here,
+//! for code and contracts, public and private ones alike, before anything is ordered; the rest is the
+//! workers' to keep to, and ordered. The call itself asks nobody, so that no policy can lock its owner
+//! out.
+//!
 //! # Money
 //!
 //! What is inside a cluster is held by [`Pallet::account_of`] the cluster. Its owner puts the chain's
@@ -34,6 +42,7 @@
 //! |---|---|
 //! | `lib.rs` | storage, events, errors and calls |
 //! | `membership.rs` | how a cluster begins, who owns it, and which workers it may have |
+//! | `policy.rs` | what an owner may lay down |
 //! | `money.rs` | into a cluster and out of it |
 //! | `reports.rs` | what workers and clusters report |
 //! | `roots.rs` | what workers agree on, and what becomes of one that differs |
@@ -59,6 +68,7 @@ use phat_primitives::{
         MAX_CODE_LEN, MAX_PAYLOAD_LEN, MAX_PENDING_WITHDRAWALS, MAX_SALT_LEN, ROOT_VOTE_BLOCKS,
     },
     message::{ClusterMessage, Instantiate, Message, Prices, ResourceKind, TransportEpoch},
+    policy::{FeeModel, Policy},
     private::{MAX_SEALED_ARGUMENTS_LEN, MAX_SEALED_CODE_LEN, SealedData},
     report::{
         PrivateContractReady, Roots, SignedContractReady, SignedPrivateContractReady, WorkerState,
@@ -68,6 +78,7 @@ use phat_primitives::{
 mod invariants;
 mod membership;
 mod money;
+mod policy;
 mod reports;
 mod roots;
 mod types;
@@ -117,6 +128,10 @@ pub mod pallet {
     #[pallet::storage]
     pub type Clusters<T: Config> =
         StorageMap<_, Twox64Concat, ClusterId, ClusterInfo<T::AccountId>>;
+
+    /// The policy of each cluster, but for who may deploy, which is in [`Clusters`].
+    #[pallet::storage]
+    pub type Policies<T> = StorageMap<_, Twox64Concat, ClusterId, Policy, ValueQuery>;
 
     /// Workers of each cluster.
     #[pallet::storage]
@@ -334,6 +349,8 @@ pub mod pallet {
         },
         /// A worker that had diverged may be in a cluster again.
         WorkerReadmitted { worker: WorkerId },
+        /// The owner of a cluster has set its policy: see [`Clusters`] and [`Policies`].
+        PolicySet { cluster: ClusterId },
     }
 
     #[pallet::error]
@@ -397,6 +414,13 @@ pub mod pallet {
         NoSuchTransportKey,
         /// This call must name the code: to keep it secret, use `instantiate_private`.
         CodeNotNamed,
+        /// A cluster in which everybody may deploy has its calls weighed by stake: name who may deploy.
+        PublicClusterUsesStake,
+        /// The control contract must be one of this cluster that has been instantiated.
+        ControlNotReady,
+        /// The gas limit of the control contract is 0 or above the limit,
+        /// [`MAX_CONTROL_GAS`](phat_primitives::limits::MAX_CONTROL_GAS).
+        ControlGasOutOfRange,
     }
 
     #[pallet::call]
@@ -746,6 +770,20 @@ pub mod pallet {
                 );
             }
             Self::publish(ready)
+        }
+
+        /// Sets the policy of a cluster: who may deploy, and all else. Sent by the cluster's owner. It
+        /// asks no control contract.
+        #[pallet::call_index(30)]
+        #[pallet::weight(weights::policy(T::DbWeight::get()))]
+        pub fn set_policy(
+            origin: OriginFor<T>,
+            cluster_id: ClusterId,
+            permission: ClusterPermission<T::AccountId>,
+            policy: Policy,
+        ) -> DispatchResult {
+            Self::ensure_owner(origin, &cluster_id)?;
+            Self::lay_down(cluster_id, permission, policy)
         }
     }
 

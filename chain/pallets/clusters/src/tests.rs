@@ -3,6 +3,7 @@
 mod contracts;
 mod membership;
 mod money;
+mod policy;
 mod private;
 mod random;
 mod roots;

@@ -3,6 +3,7 @@
 
 use super::*;
 use frame_support::weights::RuntimeDbWeight;
+use phat_primitives::limits::MAX_FREE_CALLERS;
 
 /// Hashing and copying one byte of a payload, in picoseconds.
 const PER_BYTE: u64 = 5_000;
@@ -18,6 +19,13 @@ fn bytes(len: usize) -> Weight {
 /// A call that carries a payload to the workers.
 pub(crate) fn payload(len: usize, db: RuntimeDbWeight) -> Weight {
     bytes(len).saturating_add(db.reads_writes(10, 10))
+}
+
+/// Setting a policy: the cluster's record and the policy are read, written and ordered, each with a full
+/// list of accounts.
+pub(crate) fn policy(db: RuntimeDbWeight) -> Weight {
+    const LISTS: usize = 2 * 32 * (MAX_ALLOWED_DEPLOYERS + MAX_FREE_CALLERS) as usize;
+    payload(LISTS, db)
 }
 
 /// Creating a cluster: the code of the system contract travels with it.
