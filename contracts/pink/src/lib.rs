@@ -5,6 +5,8 @@
 //! - [`PinkEvent`]: what a contract asks of the worker by emitting an event, and
 //!   a function for each that a contract may emit;
 //! - [`system`]: the interfaces of the system contract and of the drivers;
+//! - [`control`]: the interface of a contract that decides who may do what in a
+//!   cluster;
 //! - [`info!`] and its like, which write to the contract's log.
 //!
 //! A contract names the environment in its attribute:
@@ -22,6 +24,7 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 
 pub mod chain_extension;
+pub mod control;
 mod event;
 mod http;
 pub mod logger;
