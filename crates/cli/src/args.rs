@@ -86,6 +86,15 @@ pub(crate) enum Command {
     Receipt(commands::receipt::Args),
     /// Show what a contract has logged, as it comes with --follow
     Logs(commands::logs::Args),
+    /// Stake money, which buys a share of the workers
+    #[command(subcommand)]
+    Stake(commands::stake::Stake),
+    /// Take staked money back
+    #[command(subcommand)]
+    Unstake(commands::stake::Unstake),
+    /// Look after a cluster that you own
+    #[command(subcommand)]
+    Cluster(commands::cluster::Command),
     /// Let a worker whose state differed from the others' be in a cluster again
     Readmit(commands::readmit::Args),
     /// Try out the rules of the economy, without a network
@@ -176,6 +185,25 @@ mod tests {
         assert_eq!(call.spending.transfer, Some(1_500_000_000_000));
         assert!(parse("phat call c m --transfer 1.5").is_err());
         assert!(parse("phat transfer many //Bob").is_err());
+    }
+
+    #[test]
+    fn stake_names_what_it_is_put_on() {
+        assert!(parse("phat stake contract token 5PHA").is_ok());
+        assert!(parse("phat stake contract token").is_err());
+        assert!(parse("phat stake token 5PHA").is_err());
+        assert!(parse("phat unstake contract token").is_ok());
+        assert!(parse("phat unstake contract token 2PHA").is_ok());
+    }
+
+    #[test]
+    fn a_policy_names_a_control_contract_or_takes_it_away() {
+        assert!(parse("phat cluster policy").is_ok());
+        assert!(parse("phat cluster policy --control members --control-gas 5").is_ok());
+        assert!(parse("phat cluster policy --control-gas 5").is_err());
+        assert!(parse("phat cluster policy --control members --no-control").is_err());
+        assert!(parse("phat cluster policy --fee-model pay-per-weight").is_ok());
+        assert!(parse("phat cluster policy --fee-model favour").is_err());
     }
 
     #[test]

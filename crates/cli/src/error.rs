@@ -3,6 +3,7 @@
 use crate::{book::BookError, report::style};
 use phat_client::{
     ClientError,
+    amount::show_amount,
     bundle::BundleError,
     chain::ChainError,
     keys::AccountError,
@@ -104,6 +105,20 @@ pub(crate) enum CliError {
         "the log of {0:?} is for who made it, and for the cluster's owner: name the account with --suri"
     )]
     NotOwner(phat_client::primitives::ContractId),
+    /// More is to be taken back than is there.
+    #[error("you have staked {} on it: take back that much at most", show_amount(*.present))]
+    LessStaked {
+        /// What is there.
+        present: phat_client::primitives::Balance,
+    },
+    /// A list that the chain does not keep.
+    #[error("{option}: more accounts than a policy can list, {most}")]
+    TooManyAccounts {
+        /// The option.
+        option: &'static str,
+        /// Most accounts.
+        most: u32,
+    },
     /// A salt that is not hex.
     #[error("--salt: `{0}` is not bytes in hex: write 0x and an even number of digits")]
     Salt(String),

@@ -83,6 +83,9 @@ async fn run(cli: Cli) -> Result<Option<Report>, CliError> {
         Some(Command::Call(args)) => commands::call::run(&context, args).await?,
         Some(Command::Transfer(args)) => commands::transfer::run(&context, args).await?,
         Some(Command::Receipt(args)) => commands::receipt::run(&context, args).await?,
+        Some(Command::Stake(what)) => commands::stake::stake(&context, what).await?,
+        Some(Command::Unstake(what)) => commands::stake::unstake(&context, what).await?,
+        Some(Command::Cluster(command)) => commands::cluster::run(&context, command).await?,
         Some(Command::Readmit(args)) => commands::readmit::run(&context, args).await?,
     };
     Ok(Some(report))

@@ -31,6 +31,8 @@ use phat_primitives::{
 };
 use std::sync::{Arc, OnceLock};
 
+mod policy;
+
 const OWNER: AccountId = AccountId([1; 32]);
 const ALICE: AccountId = AccountId([2; 32]);
 const BOB: AccountId = AccountId([3; 32]);

@@ -6,13 +6,14 @@ use crate::{
     error::CliError,
     report::{Report, style, table, waiting},
 };
-use phat_client::{keys::address, primitives::AccountId};
+use phat_client::{amount::show_amount, keys::address, primitives::AccountId};
 use serde_json::json;
 
 /// Shows contracts.
 pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
     let chain = context.chain().await?;
     let records = context.book()?.records(chain.genesis())?;
+    let stakes = chain.contract_stakes().await?;
     let mut rows = Vec::new();
     let mut entries = Vec::new();
     for cluster in waiting("asking the chain", chain.clusters()).await? {
@@ -34,6 +35,10 @@ pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
                     None if private => "private".into(),
                     None => "?".into(),
                 },
+                match stakes.get(&id) {
+                    Some(stake) => show_amount(*stake),
+                    None => String::new(),
+                },
             ]);
             entries.push(json!({
                 "name": name,
@@ -42,6 +47,7 @@ pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
                 "code_hash": code_hash,
                 "private": private,
                 "cluster": hex(cluster.id),
+                "stake": stakes.get(&id).copied().unwrap_or_default().to_string(),
                 "system": id == cluster.system_contract,
             }));
         }
@@ -51,7 +57,7 @@ pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
             "There are no contracts yet. Deploy one: {}",
             style::strong("phat deploy FILE.contract")
         ),
-        false => table(&["name", "address", "code"], rows),
+        false => table(&["name", "address", "code", "stake"], rows),
     };
     Ok(Report::new(text, json!(entries)))
 }

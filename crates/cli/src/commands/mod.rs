@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod call;
+pub(crate) mod cluster;
 pub(crate) mod contracts;
 pub(crate) mod deploy;
 pub(crate) mod economy;
@@ -10,6 +11,7 @@ pub(crate) mod logs;
 pub(crate) mod query;
 pub(crate) mod readmit;
 pub(crate) mod receipt;
+pub(crate) mod stake;
 pub(crate) mod status;
 pub(crate) mod transfer;
 pub(crate) mod upload;

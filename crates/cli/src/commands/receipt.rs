@@ -12,6 +12,7 @@ use phat_client::{
     keys::address,
     primitives::{
         AccountId, ContractId,
+        policy::Refused,
         receipt::{ContractEvent, Failure, Receipt, Success},
     },
 };
@@ -263,7 +264,10 @@ fn show_event(event: &ContractEvent, interface: Option<&Interface>) -> (String, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use phat_client::{Readable, primitives::Hash};
+    use phat_client::{
+        Readable,
+        primitives::{Hash, policy::Refusal},
+    };
 
     fn receipt(outcome: Result<Success, Failure>) -> Receipt {
         Receipt {

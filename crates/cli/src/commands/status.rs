@@ -68,12 +68,12 @@ pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
                     show_amount(cluster.deposit_per_byte)
                 ),
             ),
-            ("deploying", cluster.permission.clone()),
+            ("deploying", cluster.permission.name().into()),
         ]));
         clusters.push(json!({
             "id": hex(cluster.id),
             "owner": phat_client::keys::address(&cluster.owner),
-            "permission": cluster.permission,
+            "permission": cluster.permission.name(),
             "system_contract": hex(cluster.system_contract),
             "public_key": key.map(|key| hex(key.into())),
             "workers": members.len(),

@@ -3,8 +3,10 @@
 //! Names and shapes are read from the chain's own metadata when they are used, so this client works
 //! with every chain that has pallets of these names: see the constants below for all it relies on.
 
+mod policy;
 mod submit;
 
+pub use policy::{Permission, free_callers};
 pub use submit::{Call, Submitted};
 
 use crate::limits::CONNECT_TIMEOUT;
@@ -110,8 +112,8 @@ pub struct Cluster {
     pub id: ClusterId,
     /// Who owns it.
     pub owner: AccountId,
-    /// Who may deploy in it: name of the permission.
-    pub permission: String,
+    /// Who may deploy in it.
+    pub permission: Permission,
     /// Its system contract.
     pub system_contract: ContractId,
     /// Price of one unit of gas.
@@ -482,7 +484,7 @@ impl ChainClient {
 #[decode_as_type(crate_path = "scale_decode")]
 struct ClusterValue {
     owner: [u8; 32],
-    permission: dynamic::Value,
+    permission: policy::PermissionValue,
     system_contract: [u8; 32],
     gas_price: Balance,
     deposit_per_item: Balance,
@@ -494,10 +496,7 @@ impl ClusterValue {
         Cluster {
             id,
             owner: AccountId(self.owner),
-            permission: match self.permission.value {
-                subxt::ext::scale_value::ValueDef::Variant(variant) => variant.name,
-                other => format!("{other:?}"),
-            },
+            permission: self.permission.into(),
             system_contract: Hash::from(self.system_contract),
             gas_price: self.gas_price,
             deposit_per_item: self.deposit_per_item,

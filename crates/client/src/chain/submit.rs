@@ -1,11 +1,13 @@
 //! Transactions: the calls that this SDK sends, and what becomes of them.
 
-use super::{CLUSTERS, ChainClient, ChainError, MESSAGES, REGISTRY, describe};
+use super::{
+    CLUSTERS, ChainClient, ChainError, MESSAGES, Permission, REGISTRY, describe, policy::TOKENOMIC,
+};
 use crate::keys::Account;
 use codec::Encode;
 use phat_primitives::{
     AccountId, Balance, ClusterId, CodeHash, ContractId, Hash, MessageNumber, WorkerId,
-    command::EncryptedData, private::SealedData,
+    command::EncryptedData, policy::Policy, private::SealedData,
 };
 use subxt::{
     dynamic::{self, Value},
@@ -129,6 +131,22 @@ pub enum Call {
         /// The worker.
         worker: WorkerId,
     },
+    /// Sets what the sender has staked on a contract; 0 takes all of it back.
+    AdjustStake {
+        /// The contract.
+        contract: ContractId,
+        /// The whole stake, not what is added.
+        amount: Balance,
+    },
+    /// Sets the policy of a cluster that the sender owns.
+    SetPolicy {
+        /// The cluster.
+        cluster: ClusterId,
+        /// Who may deploy.
+        permission: Permission,
+        /// All else.
+        policy: Box<Policy>,
+    },
 }
 
 /// A transaction that is in a block and has succeeded.
@@ -161,6 +179,8 @@ impl Call {
             Self::UploadPrivate { .. } => (CLUSTERS, "upload_private"),
             Self::InstantiatePrivate { .. } => (CLUSTERS, "instantiate_private"),
             Self::ReadmitWorker { .. } => (CLUSTERS, "readmit_worker"),
+            Self::AdjustStake { .. } => (TOKENOMIC, "adjust_stake"),
+            Self::SetPolicy { .. } => (CLUSTERS, "set_policy"),
         }
     }
 }
@@ -275,6 +295,18 @@ impl EncodeAsFields for Call {
             } => (cluster.0, SealedValue::from(sealed), deposit)
                 .encode_as_fields_to(fields, types, out),
             Self::ReadmitWorker { worker } => (worker.0,).encode_as_fields_to(fields, types, out),
+            Self::AdjustStake { contract, amount } => {
+                (contract.0, amount).encode_as_fields_to(fields, types, out)
+            }
+            // In the form in which the workers get it.
+            Self::SetPolicy {
+                cluster,
+                permission,
+                policy,
+            } => {
+                (cluster, permission, policy).encode_to(out);
+                Ok(())
+            }
         }
     }
 }
