@@ -5,6 +5,7 @@
 //! weights, and nobody else can take it. The other half is for whoever comes first, up to
 //! [`MAX_FREE_BYTES`] for each contract, staked or not.
 
+use crate::turns::Stakes;
 use phat_primitives::{Balance, ContractId};
 use std::{
     collections::HashMap,
@@ -37,6 +38,8 @@ struct Inner {
     contracts: HashMap<ContractId, Shelf>,
     /// Weights above 0.
     weights: HashMap<ContractId, Balance>,
+    /// The sum of all weights.
+    total: Balance,
     /// Bytes that contracts have beyond their shares.
     free_used: usize,
 }
@@ -95,8 +98,7 @@ impl Inner {
         let Some(weight) = self.weights.get(contract) else {
             return 0;
         };
-        let total: Balance = self.weights.values().sum();
-        let share = weight * STAKED_BYTES as Balance / total;
+        let share = weight * STAKED_BYTES as Balance / self.total.max(1);
         usize::try_from(share).unwrap_or(STAKED_BYTES)
     }
 
@@ -169,17 +171,18 @@ impl Cache {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the weight of a contract.
-    pub(crate) fn set_weight(&self, contract: ContractId, weight: Balance) {
-        let weight = weight.min(MAX_WEIGHT);
-        let mut inner = self.lock();
-        let before = match weight {
-            0 => inner.weights.remove(&contract),
-            _ => inner.weights.insert(contract, weight),
-        };
-        if before.unwrap_or(0) != weight {
-            inner.share_out();
+    /// Tells the weights of contracts.
+    pub(crate) fn set_weights(&self, stakes: &Stakes) {
+        if stakes.is_nothing() {
+            return;
         }
+        let mut inner = self.lock();
+        stakes.put_into(&mut inner.weights);
+        for weight in inner.weights.values_mut() {
+            *weight = (*weight).min(MAX_WEIGHT);
+        }
+        inner.total = inner.weights.values().sum();
+        inner.share_out();
     }
 
     pub(crate) fn get(&self, contract: &ContractId, key: &[u8], now_ms: u64) -> Option<Vec<u8>> {
@@ -256,6 +259,10 @@ mod tests {
         Hash::repeat_byte(byte)
     }
 
+    fn weigh(cache: &Cache, number: u8, weight: Balance) {
+        cache.set_weights(&Stakes::Changed(vec![(contract(number), weight)]));
+    }
+
     #[test]
     fn a_contract_sees_its_own_values_only() {
         let cache = Cache::default();
@@ -322,8 +329,8 @@ mod tests {
     #[test]
     fn stake_gives_a_share_that_nobody_else_can_take() {
         let cache = Cache::default();
-        cache.set_weight(contract(1), 3 << 80);
-        cache.set_weight(contract(2), 1 << 80);
+        weigh(&cache, 1, 3 << 80);
+        weigh(&cache, 2, 1 << 80);
         let large = vec![0; STAKED_BYTES / 2];
         assert!(cache.set(&contract(1), b"key", &large, 0));
         assert!(
@@ -340,20 +347,20 @@ mod tests {
     #[test]
     fn less_stake_is_less_room() {
         let cache = Cache::default();
-        cache.set_weight(contract(1), u128::MAX);
+        weigh(&cache, 1, u128::MAX);
         let part = vec![0; STAKED_BYTES / 4];
         for key in 0..4u8 {
             assert!(cache.set(&contract(1), &[key], &part, 0));
             cache.set_expiration(&contract(1), &[key], 10 + u64::from(key), 0);
         }
-        cache.set_weight(contract(2), u128::MAX);
+        weigh(&cache, 2, u128::MAX);
         let kept = |key: u8| cache.get(&contract(1), &[key], 0).is_some();
         assert_eq!(
             [kept(0), kept(1), kept(2), kept(3)],
             [false, false, true, true]
         );
-        cache.set_weight(contract(1), 0);
-        assert!(!kept(3));
+        cache.set_weights(&Stakes::All(vec![(contract(2), 1)]));
+        assert!(!kept(3), "in another cluster it has no stake");
         assert!(cache.set(&contract(1), b"small", b"value", 0));
     }
 }

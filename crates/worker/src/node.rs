@@ -193,6 +193,8 @@ pub struct Effects {
     pub requests: Vec<(ContractId, PinkEvent)>,
     /// Weights of contracts that were set.
     pub weights: Vec<(ContractId, Balance)>,
+    /// The worker has left its cluster or joined one: there are other contracts now.
+    pub moved: bool,
 }
 
 struct Member {
@@ -482,6 +484,7 @@ impl Node {
         let mut writes = self.store.batch();
         records::put_block_hash(&mut writes, number, &block.hash);
         let snapshot = self.store.snapshot()?;
+        let before = self.member.as_ref().map(|member| member.record.cluster);
         for message in &block.outbound.messages {
             let report = self
                 .keys
@@ -492,6 +495,7 @@ impl Node {
             self.on_message(number, message, &snapshot, &mut writes)?;
         }
         self.keys.finish_block(&mut writes);
+        effects.moved |= before != self.member.as_ref().map(|member| member.record.cluster);
         let in_step = self
             .member
             .as_ref()

@@ -47,6 +47,41 @@ pub(crate) enum Flow {
     Contract(ContractId),
 }
 
+/// What is staked on contracts: the weights that they have here.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Stakes {
+    /// Those that have changed.
+    Changed(Vec<(ContractId, Balance)>),
+    /// All there are: others have none any more.
+    All(Vec<(ContractId, Balance)>),
+}
+
+impl Stakes {
+    /// Whether nothing is different by them.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self, Self::Changed(changed) if changed.is_empty())
+    }
+
+    /// Makes a table of stakes above 0 what it is to be. Returns the contracts that are in it no more,
+    /// though they may have been.
+    pub(crate) fn put_into(&self, table: &mut HashMap<ContractId, Balance>) -> Vec<ContractId> {
+        let (stakes, mut gone) = match self {
+            Self::Changed(changed) => (changed, Vec::new()),
+            Self::All(all) => (all, table.drain().map(|(contract, _)| contract).collect()),
+        };
+        for (contract, stake) in stakes {
+            if *stake > 0 {
+                table.insert(*contract, *stake);
+            } else {
+                table.remove(contract);
+                gone.push(*contract);
+            }
+        }
+        gone.retain(|contract| !table.contains_key(contract));
+        gone
+    }
+}
+
 /// Who asks: the public key by which a client encrypts. It has shown that it has the secret one, or
 /// pays for the key agreement that shows it has not.
 pub(crate) type Caller = [u8; 32];
@@ -115,23 +150,19 @@ impl Turns {
         }
     }
 
-    /// Takes over stakes that have changed, and says which contract is the system contract.
-    pub(crate) fn set_stakes(
-        &self,
-        changed: Vec<(ContractId, Balance)>,
-        system: Option<ContractId>,
-    ) {
+    /// Takes over stakes, and says which contract is the system contract.
+    pub(crate) fn set_stakes(&self, stakes: &Stakes, system: Option<ContractId>) {
         self.change(|queue| {
-            if changed.is_empty() && system == queue.system {
+            if stakes.is_nothing() && system == queue.system {
                 return;
             }
-            for (contract, stake) in changed {
-                match stake {
-                    0 => queue.stakes.remove(&contract),
-                    _ => queue.stakes.insert(contract, stake),
-                };
-                let flow = Flow::Contract(contract);
-                queue.scheduler.set_weight(&flow, stake);
+            for contract in stakes.put_into(&mut queue.stakes) {
+                queue.scheduler.set_weight(&Flow::Contract(contract), 0);
+            }
+            let (Stakes::Changed(set) | Stakes::All(set)) = stakes;
+            for (contract, stake) in set {
+                let flow = Flow::Contract(*contract);
+                queue.scheduler.set_weight(&flow, *stake);
             }
             let all = queue
                 .stakes
@@ -375,7 +406,10 @@ mod tests {
     #[test]
     fn who_waits_for_something_else_leaves_the_processor_to_others() {
         let turns = turns(1);
-        turns.set_stakes(vec![(ContractId::repeat_byte(1), 5)], None);
+        turns.set_stakes(
+            &Stakes::Changed(vec![(ContractId::repeat_byte(1), 5)]),
+            None,
+        );
         let (answer, answered) = oneshot::channel::<u8>();
         let mut slow = pin!(turns.run(contract(1), [0; 32], 0, answered));
         assert!(poll(slow.as_mut()).is_pending());
@@ -390,7 +424,10 @@ mod tests {
     #[test]
     fn whoever_yields_goes_back_into_the_queue() {
         let turns = turns(1);
-        turns.set_stakes(vec![(ContractId::repeat_byte(1), 1)], None);
+        turns.set_stakes(
+            &Stakes::Changed(vec![(ContractId::repeat_byte(1), 1)]),
+            None,
+        );
         let mut long = pin!(turns.run(contract(1), [0; 32], 0, async {
             burn().await;
             tokio::task::yield_now().await;
@@ -430,25 +467,42 @@ mod tests {
         assert_eq!((queue.scheduler.begun(), queue.turns.len()), (0, 0));
     }
 
+    fn weight(turns: &Turns, flow: Flow) -> Option<Balance> {
+        let (flows, _) = turns.status();
+        let found = flows.into_iter().find(|(name, _)| *name == flow);
+        found.map(|(_, status)| status.weight)
+    }
+
+    #[test]
+    fn a_worker_that_moves_knows_the_stakes_of_its_new_cluster_only() {
+        let turns = turns(1);
+        let (old, new) = (ContractId::repeat_byte(1), ContractId::repeat_byte(2));
+        turns.set_stakes(&Stakes::Changed(vec![(old, 800)]), None);
+        assert_eq!(weight(&turns, Flow::Worker), Some(200));
+        turns.set_stakes(&Stakes::All(vec![(new, 80)]), None);
+        assert_eq!(weight(&turns, contract(1)), None);
+        assert_eq!(weight(&turns, contract(2)), Some(80));
+        assert_eq!(weight(&turns, Flow::Worker), Some(20));
+        turns.set_stakes(&Stakes::All(Vec::new()), None);
+        assert_eq!(weight(&turns, contract(2)), None);
+    }
+
     #[test]
     fn the_system_contract_has_weight_without_stake() {
         let turns = turns(1);
         let system = ContractId::repeat_byte(7);
-        let weight = |flow| {
-            let (flows, _) = turns.status();
-            flows
-                .into_iter()
-                .find(|(name, _)| *name == flow)
-                .map(|(_, status)| status.weight)
-        };
-        turns.set_stakes(Vec::new(), Some(system));
+        let weight = |flow| weight(&turns, flow);
+        turns.set_stakes(&Stakes::Changed(Vec::new()), Some(system));
         assert_eq!(weight(contract(7)), Some(1));
-        turns.set_stakes(vec![(ContractId::repeat_byte(1), 800)], Some(system));
+        turns.set_stakes(
+            &Stakes::Changed(vec![(ContractId::repeat_byte(1), 800)]),
+            Some(system),
+        );
         assert_eq!(weight(contract(7)), Some(100));
         assert_eq!(weight(Flow::Worker), Some(200));
-        turns.set_stakes(vec![(system, 400)], Some(system));
+        turns.set_stakes(&Stakes::Changed(vec![(system, 400)]), Some(system));
         assert_eq!(weight(contract(7)), Some(400));
-        turns.set_stakes(vec![(system, 0)], None);
+        turns.set_stakes(&Stakes::Changed(vec![(system, 0)]), None);
         assert_eq!(weight(contract(7)), None);
     }
 }

@@ -20,11 +20,11 @@ use crate::{
     service::{Answered, WorkerService},
     snapshot::{self, Photographer, Shelf, SnapshotConfig, Source},
     surroundings::Here,
-    turns::Turns,
+    turns::{Stakes, Turns},
 };
 use phat_attestation::Evidence;
 use phat_follower::{Follower, Genesis, GenesisError};
-use phat_primitives::{AccountId, Balance, ContractId, WorkerId};
+use phat_primitives::{AccountId, WorkerId};
 use phat_store::{OpenError, Owner, Store};
 use std::{
     fs, io,
@@ -416,21 +416,23 @@ async fn follow_connected(
 ) -> Result<(), Interrupted> {
     let chain = Chain::connect(url).await?;
     let mut news = chain.subscribe_finalized().await?;
-    let stakes = |node: &Node, changed: Vec<(ContractId, Balance)>| {
-        for (contract, stake) in &changed {
-            here.cache.set_weight(*contract, *stake);
-        }
-        turns.set_stakes(changed, node.system_contract()?);
+    let stakes = |node: &Node, changed: Stakes| {
+        here.cache.set_weights(&changed);
+        turns.set_stakes(&changed, node.system_contract()?);
         Ok::<_, NodeError>(())
     };
-    stakes(node, node.weights()?)?;
+    let all_stakes = |node: &Node| stakes(node, Stakes::All(node.weights()?));
+    all_stakes(node)?;
     // The log comes before the view: a client that sees a block can read what happened in it.
     let done = |node: &mut Node, effects: Effects| {
         effects
             .logs
             .into_iter()
             .for_each(|line| here.logs.add(line));
-        stakes(node, effects.weights)?;
+        match effects.moved {
+            true => all_stakes(node)?,
+            false => stakes(node, Stakes::Changed(effects.weights))?,
+        }
         here.grant(effects.requests);
         node.publish()
     };
@@ -442,7 +444,7 @@ async fn follow_connected(
                 let effects = node.follow(batch).await?;
                 done(node, effects)?;
             } else if snapshots.take(node, &chain).await? {
-                stakes(node, node.weights()?)?;
+                all_stakes(node)?;
                 node.publish()?;
             } else if let Some(effects) = node.catch_up(&chain).await? {
                 done(node, effects)?;
