@@ -1,8 +1,8 @@
 //! What goes wrong, said so that the person knows what to do next.
 
-use crate::{book::BookError, report::style};
+use crate::{book::BookError, commands::receipt::refused, report::style};
 use phat_client::{
-    ClientError,
+    ClientError, FailReason,
     amount::show_amount,
     bundle::BundleError,
     chain::ChainError,
@@ -159,10 +159,28 @@ impl CliError {
             cause = error.source();
         }
         if json {
-            anstream::eprintln!("{}", json!({ "error": text }));
+            let mut document = json!({ "error": text });
+            if let Some(code) = self.policy_code() {
+                document["refused"] = refused(Some(code));
+            }
+            anstream::eprintln!("{document}");
         } else {
             anstream::eprintln!("{}: {text}", style::bad("error"));
         }
         ExitCode::FAILURE
+    }
+
+    /// What the cluster's policy refuses it with, if it does.
+    fn policy_code(&self) -> Option<[u8; 4]> {
+        match self {
+            Self::Client(error) => match &**error {
+                ClientError::WouldFail {
+                    reason: FailReason::Exec(error),
+                    ..
+                } => error.policy_code(),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }

@@ -50,7 +50,7 @@ pub mod worker;
 
 pub use bundle::{Bundle, Interface};
 pub use chain::ChainClient;
-pub use client::{Answer, Applied, Client, ClientError, Deployed, Options};
+pub use client::{Answer, Applied, Client, ClientError, Deployed, FailReason, Options};
 pub use keys::Account;
 pub use phat_primitives as primitives;
 pub use proof::ProvenReceipt;

@@ -267,19 +267,8 @@ impl Refused {
         }
     }
 
-    /// The variant's name, for programs.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::ByControl(_) => "control",
-            Self::ControlGone => "control-gone",
-            Self::ControlOutOfGas => "control-out-of-gas",
-            Self::ControlFailed(_) => "control-failed",
-            Self::ControlUnclear => "control-unclear",
-        }
-    }
-
-    /// The four bytes that name it in a query's error: the variant, and the contract's code if it
-    /// gave one.
+    /// The four bytes that name it in a query's error: the variant, and the code that the control
+    /// contract gave.
     pub fn code(&self) -> [u8; 4] {
         match self {
             Self::ByControl(refusal) => {
@@ -291,6 +280,21 @@ impl Refused {
             Self::ControlFailed(_) => [3, 0, 0, 0],
             Self::ControlUnclear => [4, 0, 0, 0],
         }
+    }
+
+    /// What [`Refused::code`] says: a name for the variant, and the code that the control contract
+    /// gave, if it did. `None` if no refusal has this code.
+    pub fn named(code: [u8; 4]) -> Option<(&'static str, Option<u16>)> {
+        let name = match code[0] {
+            0 => "control",
+            1 => "control-gone",
+            2 => "control-out-of-gas",
+            3 => "control-failed",
+            4 => "control-unclear",
+            _ => return None,
+        };
+        let given = (code[0] == 0).then(|| u16::from_le_bytes([code[1], code[2]]));
+        Some((name, given))
     }
 }
 
@@ -358,7 +362,15 @@ mod tests {
         let answer: Answer = Ok(Err(no.clone()));
         let refused = Refused::from_answer(&answer.encode());
         assert_eq!(refused, Some(Refused::ByControl(no)));
-        assert_eq!(refused.map(|refused| refused.code()), Some([0, 2, 1, 0]));
+        let code = refused.map(|refused| refused.code());
+        assert_eq!(code, Some([0, 2, 1, 0]));
+        assert_eq!(
+            code.and_then(Refused::named),
+            Some(("control", Some(0x0102)))
+        );
+        let gone = Refused::named(Refused::ControlGone.code());
+        assert_eq!(gone, Some(("control-gone", None)));
+        assert_eq!(Refused::named([5, 0, 0, 0]), None);
         let unclear: [&[u8]; 6] = [&[], &[0], &[0, 0, 0], &[0, 1], &[1, 1], &[2, 0]];
         for answer in unclear {
             assert_eq!(

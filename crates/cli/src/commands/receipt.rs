@@ -186,7 +186,10 @@ pub(crate) fn show<'a>(
         "sender": address(&receipt.sender),
         word: said,
         "output": output.map(|output| output.readable().to_json()),
-        "refused": refused(receipt),
+        "refused": refused(match &receipt.outcome {
+            Err(Failure::Refused(refused)) => Some(refused.code()),
+            _ => None,
+        }),
         "gas_used": receipt.gas_used.to_string(),
         "gas_refunded": receipt.gas_refunded.to_string(),
         "fee": receipt.fee.to_string(),
@@ -227,17 +230,11 @@ fn outcome(receipt: &Receipt, output: Option<&Output>) -> (&'static str, String)
     }
 }
 
-/// Why the policy refused it, for programs.
-fn refused(receipt: &Receipt) -> Json {
-    match &receipt.outcome {
-        Err(Failure::Refused(refused)) => json!({
-            "by": refused.name(),
-            "code": match refused {
-                Refused::ByControl(refusal) => Some(refusal.code),
-                _ => None,
-            },
-        }),
-        _ => Json::Null,
+/// Why the policy refused something, for programs.
+pub(crate) fn refused(code: Option<[u8; 4]>) -> Json {
+    match code.and_then(Refused::named) {
+        Some((by, code)) => json!({ "by": by, "code": code }),
+        None => Json::Null,
     }
 }
 

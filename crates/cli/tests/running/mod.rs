@@ -190,9 +190,22 @@ async fn receipt_of(client: &Client, submitted: Submitted) -> Receipt {
     client.wait_for_receipt(number).await.expect("a receipt")
 }
 
-/// Sends a command without finding out first what it does.
+/// Sends a command of Alice's without finding out first what it does.
 pub(crate) async fn push_without_trial(
     client: &Client,
+    contract: ContractId,
+    api: &Interface,
+    message: &str,
+    argument: Option<&str>,
+    options: &Options,
+) -> Receipt {
+    push_as(client, "//Alice", contract, api, message, argument, options).await
+}
+
+/// The same, of another account, whose client it is.
+pub(crate) async fn push_as(
+    client: &Client,
+    suri: &str,
     contract: ContractId,
     api: &Interface,
     message: &str,
@@ -208,7 +221,8 @@ pub(crate) async fn push_without_trial(
         payload,
         deposit: 100_000_000_000,
     };
-    receipt_of(client, submit(client, &alice(), call).await).await
+    let account = Account::from_suri(suri).expect("a development account");
+    receipt_of(client, submit(client, &account, call).await).await
 }
 
 /// Sends bytes that are no command.
