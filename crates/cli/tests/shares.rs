@@ -4,10 +4,10 @@
 mod running;
 
 use phat_client::{
-    Account, Bundle, Caller, ChainClient, Client, Options, WorkerClient, chain::Call,
+    Account, Bundle, Caller, ChainClient, Client, Options, WorkerClient, amount::UNIT, chain::Call,
     worker::WorkerError,
 };
-use phat_primitives::{ContractId, blake2_256, ids, query::InkQueryData};
+use phat_primitives::{Balance, ContractId, blake2_256, ids, query::InkQueryData};
 use running::{Network, start};
 use std::{
     path::Path,
@@ -98,11 +98,31 @@ async fn tell_system(client: &Client, message: &str, args: &[&str]) {
     assert!(applied.receipt.outcome.is_ok(), "{applied:?}");
 }
 
-/// Sets the weight of a contract.
-async fn set_stake(client: &Client, contract: ContractId, weight: u32) {
+/// Sets the weight of a contract, as a driver of the cluster does.
+async fn set_weight(client: &Client, contract: ContractId, weight: u32) {
     let contract = format!("0x{}", hex::encode(contract));
     let args = [contract.as_str(), &weight.to_string()];
     tell_system(client, "System::set_contract_weight", &args).await;
+}
+
+/// Sets what Alice has staked on a contract, by a transaction. Returns its block.
+async fn stake(client: &Client, contract: ContractId, amount: Balance) -> u64 {
+    let alice = Account::from_suri("//Alice").expect("a development account");
+    let call = Call::AdjustStake { contract, amount };
+    let submitted = client.chain().submit(&alice, call).await.expect("taken");
+    submitted.block
+}
+
+/// Waits until the worker has applied a block.
+async fn applied(network: &Network, block: u64) {
+    loop {
+        let worker = WorkerClient::connect(&network.worker(0)).await;
+        let info = worker.expect("it answers").info().await.expect("an answer");
+        if u64::from(info.blocknum) > block {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 fn grind(rounds: u32) -> InkQueryData {
@@ -193,10 +213,14 @@ async fn contracts_have_their_stakes_shares_and_a_stake_that_moves_counts_with_i
     let network = start(folder.path(), &["--no-examples", "--workers", "1"]);
     let client = alice(&network).await;
     let mills = mills(&client, 4).await;
+    // What drivers have given counts for contracts that nobody has staked on.
     tell_system(&client, "System::grant_admin", &["//Alice"]).await;
-    for (mill, stake) in mills.iter().zip([5_000, 3_000, 2_000]) {
-        set_stake(&client, *mill, stake).await;
+    set_weight(&client, mills[0], u32::MAX).await;
+    let mut block = 0;
+    for (mill, amount) in mills.iter().zip([5, 3, 2]) {
+        block = stake(&client, *mill, amount * 1_000 * UNIT).await;
     }
+    applied(&network, block).await;
     // Short queries and long ones, and a contract without stake.
     let a = Crowd::begin(&network, mills[0], ROUNDS).await;
     let b = Crowd::begin(&network, mills[1], ROUNDS * 2).await;
@@ -210,8 +234,20 @@ async fn contracts_have_their_stakes_shares_and_a_stake_that_moves_counts_with_i
         assert!((used / due - 1.0).abs() < 0.1, "{used} used, {due} due");
     }
 
-    set_stake(&client, mills[2], 8_000).await;
+    // Up, by the command line.
+    let home = folder.path().join("user");
+    let mill = format!("0x{}", hex::encode(mills[2]));
+    let more = network.phat(&home, &["stake", "contract", &mill, "6000PHA"]);
+    assert!(more.status.success(), "{more:?}");
+    let more: serde_json::Value = serde_json::from_slice(&more.stdout).expect("JSON");
+    assert_eq!(more["stake"], (8_000 * UNIT).to_string());
+    applied(&network, more["block"].as_u64().expect("a number")).await;
     near(&shares(&all).await, &[0.3125, 0.1875, 0.5, 0.0]);
+
+    // Down to nothing: back to what the driver has given, which beside any stake is next to nothing.
+    let block = stake(&client, mills[0], 0).await;
+    applied(&network, block).await;
+    near(&shares(&all).await, &[0.0, 3.0 / 11.0, 8.0 / 11.0, 0.0]);
 
     // What nobody with stake wants goes to the contract without.
     drop((a, b, c));
