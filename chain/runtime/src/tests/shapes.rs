@@ -53,6 +53,10 @@ fn clients_find_the_storage_that_they_read() {
             &["Clusters", "ClusterContracts", "ClusterWorkers"][..],
         ),
         ("PhalaRegistry", &["ContractKeys", "Endpoints"][..]),
+        (
+            "PhalaPhatTokenomic",
+            &["ContractTotalStakes", "ContractUserStakes", "MinStake"][..],
+        ),
     ] {
         let storage = pallet(&metadata, name).storage.as_ref().expect(name);
         for entry in entries {
@@ -98,6 +102,27 @@ fn clients_find_the_calls_with_the_fields_in_their_order() {
     ] {
         assert_eq!(fields(&metadata, calls, name), expected, "{name}");
     }
+    let tokenomic = pallet(&metadata, "PhalaPhatTokenomic");
+    let calls = tokenomic
+        .calls
+        .as_ref()
+        .expect("the pallet has calls")
+        .ty
+        .id;
+    assert_eq!(
+        fields(&metadata, calls, "adjust_stake"),
+        ["contract", "amount"]
+    );
+    let events = tokenomic
+        .event
+        .as_ref()
+        .expect("the pallet has events")
+        .ty
+        .id;
+    assert_eq!(
+        fields(&metadata, events, "UserStakeChanged"),
+        ["cluster", "account", "contract", "stake"]
+    );
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! Random operations keep the invariants and the money.
 
 use crate::{
-    AgreedRoots, ClusterCounter, ClusterWorkers, Diverged, Event, WithdrawalCount, Withdrawals,
-    WorkerCluster, mock::*,
+    AgreedRoots, ClusterCounter, ClusterPermission, ClusterWorkers, Diverged, Event,
+    WithdrawalCount, Withdrawals, WorkerCluster, mock::*,
 };
 use codec::Encode;
 use pallet_phat_registry::{ClusterKeys, OnService};
 use phat_primitives::{
     Balance, ClusterId, Hash, MessageNumber, blake2_256, ids,
     message::{ClusterMessage, Message},
+    policy::{Control, FeeModel, Policy},
     report::Roots,
 };
 use polkadot_sdk::{
@@ -89,6 +90,14 @@ enum Step {
     Lie {
         amount: Balance,
     },
+    /// The policy of a cluster is set, perhaps to what cannot be one.
+    Policy {
+        owner: u8,
+        cluster: u64,
+        public: bool,
+        pay: bool,
+        controlled: bool,
+    },
     /// Somebody takes all their money elsewhere, so that their account is gone.
     Leave {
         account: u8,
@@ -144,6 +153,14 @@ fn step() -> impl Strategy<Value = Step> {
         30 => (worker_number(), back()).prop_map(|(worker, back)| Step::Roots { worker, back }),
         8 => back().prop_map(|back| Step::BentRoots { back }),
         8 => (owner(), marked).prop_map(|(owner, worker)| Step::Readmit { owner, worker }),
+        6 => (owner(), cluster(), any::<[bool; 3]>())
+            .prop_map(|(owner, cluster, [public, pay, controlled])| Step::Policy {
+                owner,
+                cluster,
+                public,
+                pay,
+                controlled,
+            }),
         1 => account().prop_map(|account| Step::Leave { account }),
     ]
 }
@@ -286,6 +303,31 @@ impl Model {
                     .collect();
                 report(cluster, LIAR, 1, &outcomes)
             }
+            Step::Policy {
+                owner,
+                cluster,
+                public,
+                pay,
+                controlled,
+            } => Clusters::set_policy(
+                signed(owner),
+                ids::cluster_id(cluster),
+                match public {
+                    true => ClusterPermission::Public,
+                    false => ClusterPermission::OnlyOwner(account(owner)),
+                },
+                Policy {
+                    fee_model: match pay {
+                        true => FeeModel::PayPerWeight,
+                        false => FeeModel::Stake,
+                    },
+                    control: controlled.then(|| Control {
+                        contract: contract(1, &[0]),
+                        gas_limit: 1,
+                    }),
+                    ..Policy::default()
+                },
+            ),
             Step::Leave { account: who } => Balances::transfer_all(signed(who), account(5), false),
         }
     }
@@ -330,6 +372,7 @@ struct Tally {
     agreed: Cell<u32>,
     expelled: Cell<u32>,
     readmitted: Cell<u32>,
+    policies: Cell<u32>,
 }
 
 fn count(counter: &Cell<u32>, times: usize) {
@@ -371,6 +414,7 @@ fn random_operations_keep_the_money_and_the_invariants() {
         &tally.instantiated,
         &tally.agreed,
         &tally.expelled,
+        &tally.policies,
     ] {
         assert!(counter.get() > 50, "too little happened: {tally:?}");
     }
@@ -429,6 +473,10 @@ fn scenario(steps: Vec<Step>, tally: &Tally) {
     count(
         &tally.readmitted,
         happened(|event| matches!(event, Event::WorkerReadmitted { .. })),
+    );
+    count(
+        &tally.policies,
+        happened(|event| matches!(event, Event::PolicySet { .. })),
     );
     assert_eq!(
         happened(|event| matches!(event, Event::WithdrawalUnpaid { .. })),
