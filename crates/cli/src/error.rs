@@ -111,6 +111,18 @@ pub(crate) enum CliError {
         /// What is there.
         present: phat_client::primitives::Balance,
     },
+    /// Too little would be staked.
+    #[error(
+        "{} would be staked on it, the least is {}: stake more, or take all of it back",
+        show_amount(*.amount),
+        show_amount(*.least)
+    )]
+    Dust {
+        /// What would be.
+        amount: phat_client::primitives::Balance,
+        /// The least.
+        least: phat_client::primitives::Balance,
+    },
     /// A list that the chain does not keep.
     #[error("{option}: more accounts than a policy can list, {most}")]
     TooManyAccounts {

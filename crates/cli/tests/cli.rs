@@ -56,6 +56,9 @@ fn help_shows_every_command_and_examples() {
         "call",
         "transfer",
         "receipt",
+        "stake",
+        "unstake",
+        "cluster",
         "economy",
         "--suri",
         "--chain",
@@ -66,9 +69,19 @@ fn help_shows_every_command_and_examples() {
         assert!(text.contains(word), "{word} is missing:\n{text}");
     }
     for command in [
-        "deploy", "query", "call", "transfer", "upload", "receipt", "accounts",
+        "deploy",
+        "query",
+        "call",
+        "transfer",
+        "upload",
+        "receipt",
+        "accounts",
+        "stake contract",
+        "unstake contract",
+        "cluster policy",
     ] {
-        let text = stdout(&in_new_folder(&[command, "--help"]));
+        let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        let text = stdout(&in_new_folder(&words));
         assert!(
             text.contains("Example"),
             "{command} has no example:\n{text}"

@@ -244,6 +244,23 @@ async fn contracts_have_their_stakes_shares_and_a_stake_that_moves_counts_with_i
     applied(&network, more["block"].as_u64().expect("a number")).await;
     near(&shares(&all).await, &[0.3125, 0.1875, 0.5, 0.0]);
 
+    // What cannot be is refused with the limit.
+    for (refused, why) in [
+        (
+            ["unstake", "contract", &mill, "7999.999PHA"],
+            "the least is 0.01 PHA",
+        ),
+        (
+            ["unstake", "contract", &mill, "8001PHA"],
+            "you have staked 8000 PHA",
+        ),
+        (["stake", "contract", &mill, "90000000PHA"], "NotEnoughFree"),
+    ] {
+        let output = network.phat(&home, &refused);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(why), "{said}");
+    }
+
     // Down to nothing: back to what the driver has given, which beside any stake is next to nothing.
     let block = stake(&client, mills[0], 0).await;
     applied(&network, block).await;

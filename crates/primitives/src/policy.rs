@@ -67,8 +67,8 @@ impl Policy {
     }
 }
 
-/// Who is not charged the gas fee of commands and constructors. Deposits for storage are charged all
-/// the same, since they come back.
+/// Who is not charged the gas fee of commands, constructors, and, for contracts, calls at the end of a
+/// block. Deposits for storage are charged all the same, since they come back.
 #[derive(
     Clone,
     PartialEq,

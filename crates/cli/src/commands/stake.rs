@@ -83,6 +83,10 @@ async fn set(
     let contract = context.book()?.find(chain.genesis(), asked)?;
     let before = chain.stake(&account.id(), contract).await?;
     let amount = change(before)?;
+    let least = chain.min_stake().await?;
+    if amount > 0 && amount < least {
+        return Err(CliError::Dust { amount, least });
+    }
     let submitting = chain.submit(&account, Call::AdjustStake { contract, amount });
     let submitted = waiting("waiting for a block", submitting).await?;
     let total = chain.contract_stake(contract).await?;

@@ -148,6 +148,12 @@ impl ChainClient {
         Ok(stake.unwrap_or_default())
     }
 
+    /// The least that one account may have staked on one contract, if it has staked anything.
+    pub async fn min_stake(&self) -> Result<Balance, ChainError> {
+        let least = self.read(TOKENOMIC, "MinStake", ()).await?;
+        Ok(least.unwrap_or_default())
+    }
+
     /// What all together have staked on a contract: its share of its cluster's workers.
     pub async fn contract_stake(&self, contract: ContractId) -> Result<Balance, ChainError> {
         let key = (H256(contract.0),);
