@@ -15,6 +15,7 @@
 //!
 //! `pool`, `state` and `chain` have no clock, no socket and no task: the sealing
 //! loop in this file brings them the time, and the service the transactions.
+//! [`Stepped`] is the same without that loop and without the RPC, for simulations.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -51,6 +52,7 @@ mod pool;
 mod rpc;
 mod service;
 mod state;
+mod stepped;
 mod store;
 #[cfg(test)]
 mod testing;
@@ -59,6 +61,7 @@ pub use authority::{Authority, BadSecretUri};
 pub use chain::{OpenChainError, SealError};
 pub use genesis::{Genesis, GenesisError};
 pub use state::{RuntimePanic, StateError};
+pub use stepped::{Blocks, Refused, Stepped};
 pub use store::{DataDirError, StoreError};
 
 use chain::Chain;

@@ -17,9 +17,12 @@ use sp_runtime::transaction_validity::{TransactionSource, TransactionValidityErr
 use phat_runtime::{AccountId, Address, BlockNumber, Executive, Hash, UncheckedExtrinsic};
 
 use crate::chain::{Chain, Sealed, reason};
-use crate::limits::{RPC_RUNTIME_CALLS, STATUSES, TRANSACTION_BYTES};
+use crate::limits::{
+    FOLLOWED_BLOCKS, FOLLOWED_BYTES, RPC_RUNTIME_CALLS, STATUSES, TRANSACTION_BYTES,
+};
 use crate::pool::{Event, Limits, Offer, Pool, PoolError, Transaction};
 use crate::state::{RuntimePanic, State, StateError};
+use crate::stepped::Blocks;
 use crate::store::{Nodes, Store, StoreError};
 
 /// The newest block, which is also the newest final one.
@@ -125,6 +128,40 @@ impl Service {
     /// The state after the block `at`, or after the newest.
     pub(crate) fn state_at(&self, at: Option<Hash>) -> Result<State<Nodes>, AtError> {
         Ok(self.store.state(self.number_at(at)?)?)
+    }
+
+    /// Up to `max` blocks from number `from` on, as many as there are and as fit into an answer.
+    pub(crate) fn blocks(&self, from: BlockNumber, max: u32) -> Result<Blocks, StoreError> {
+        let finalized = self.head().number;
+        let end = from
+            .saturating_add(max.min(FOLLOWED_BLOCKS))
+            .min(finalized.saturating_add(1));
+        let mut blocks = Vec::new();
+        let mut bytes = 0;
+        let mut last = None;
+        for number in from..end {
+            let (Some(header), Some(outbound)) =
+                (self.store.header(number)?, self.store.outbound(number)?)
+            else {
+                break;
+            };
+            let header = header.encode();
+            bytes += header.len() + outbound.len();
+            blocks.push((header, outbound));
+            last = Some(number);
+            if bytes > FOLLOWED_BYTES {
+                break;
+            }
+        }
+        let justification = match last {
+            Some(number) => self.store.justification(number)?,
+            None => None,
+        };
+        Ok(Blocks {
+            blocks,
+            justification,
+            finalized,
+        })
     }
 
     /// Runs `work`, which computes or reads for a while, on a thread where that

@@ -1,5 +1,5 @@
-//! The worker's line to the chain: JSON-RPC over WebSocket. Nothing that comes over it is believed;
-//! the [follower](phat_follower) checks it.
+//! The worker's [line](Line) to the chain: JSON-RPC over WebSocket. Nothing that comes over it is
+//! believed; the [follower](phat_follower) checks it.
 
 use codec::{Decode, Encode};
 use jsonrpsee::{
@@ -86,6 +86,24 @@ pub async fn beginning(url: &str, expected: Option<Hash>) -> Result<Genesis, Beg
     Ok(Genesis::from_proof(header, proof)?)
 }
 
+/// What a worker asks of the chain. None of the answers is believed.
+pub(crate) trait Line {
+    /// Finalised blocks from `first` on, with the justification of the last one, and the height that
+    /// the chain claims to have. `None` if there are none.
+    async fn blocks(
+        &self,
+        first: BlockNumber,
+        max: u32,
+    ) -> Result<Option<(Batch, BlockNumber)>, ChainError>;
+
+    /// Proof of what stands under `keys` after the block `at`.
+    async fn read_proof(&self, keys: &[Vec<u8>], at: &Hash) -> Result<Vec<Vec<u8>>, ChainError>;
+
+    /// Lets the chain wrap what the worker has signed into a transaction, and submits that. What the
+    /// worker means is in its signature, so the wrapping need not be believed.
+    async fn submit<T: Encode + Sync>(&self, wrapper: &str, signed: &T) -> Result<(), ChainError>;
+}
+
 /// A connection to the chain.
 pub(crate) struct Chain {
     url: String,
@@ -134,9 +152,23 @@ impl Chain {
         }
     }
 
-    /// Finalised blocks from `first` on, with the justification of the last one, and the height that
-    /// the chain claims to have.
-    pub(crate) async fn blocks(
+    /// Tells of finalised blocks.
+    pub(crate) async fn subscribe_finalized(
+        &self,
+    ) -> Result<Subscription<BlockNumber>, ChainError> {
+        self.client
+            .subscribe(
+                "phat_subscribeFinalized",
+                rpc_params![],
+                "phat_unsubscribeFinalized",
+            )
+            .await
+            .map_err(|error| self.failed(error))
+    }
+}
+
+impl Line for Chain {
+    async fn blocks(
         &self,
         first: BlockNumber,
         max: u32,
@@ -169,26 +201,7 @@ impl Chain {
         Ok(Some((batch, answer.finalized)))
     }
 
-    /// Tells of finalised blocks.
-    pub(crate) async fn subscribe_finalized(
-        &self,
-    ) -> Result<Subscription<BlockNumber>, ChainError> {
-        self.client
-            .subscribe(
-                "phat_subscribeFinalized",
-                rpc_params![],
-                "phat_unsubscribeFinalized",
-            )
-            .await
-            .map_err(|error| self.failed(error))
-    }
-
-    /// Proof of what stands under `keys` after the block `at`.
-    pub(crate) async fn read_proof(
-        &self,
-        keys: &[Vec<u8>],
-        at: &Hash,
-    ) -> Result<Vec<Vec<u8>>, ChainError> {
+    async fn read_proof(&self, keys: &[Vec<u8>], at: &Hash) -> Result<Vec<Vec<u8>>, ChainError> {
         let keys: Vec<_> = keys.iter().map(|key| text(key)).collect();
         let answer: ProofAnswer = self
             .client
@@ -202,13 +215,7 @@ impl Chain {
             .collect()
     }
 
-    /// Lets the chain wrap what the worker has signed into a transaction, and submits that. What the
-    /// worker means is in its signature, so the wrapping need not be believed.
-    pub(crate) async fn submit<T: Encode + Sync>(
-        &self,
-        wrapper: &str,
-        signed: &T,
-    ) -> Result<(), ChainError> {
+    async fn submit<T: Encode + Sync>(&self, wrapper: &str, signed: &T) -> Result<(), ChainError> {
         let answer: String = self
             .client
             .request("state_call", rpc_params![wrapper, text(&signed.encode())])

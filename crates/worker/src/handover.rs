@@ -16,7 +16,7 @@
 //! when it is started again.
 
 use crate::{
-    chain::{Chain, ChainError},
+    chain::{Chain, ChainError, Line},
     identity::{self, IdentityError},
     node::View,
     records,

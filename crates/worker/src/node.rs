@@ -13,7 +13,7 @@ mod restore;
 pub(crate) use restore::{RestoreError, Wanted};
 
 use crate::{
-    chain::{BLOCKS_PER_REQUEST, Chain, ChainError},
+    chain::{BLOCKS_PER_REQUEST, ChainError, Line},
     compiled,
     keys::{self, Keyring},
     performance::{self, Performance},
@@ -436,7 +436,10 @@ impl Node {
     /// Brings the state of the cluster closer to the worker's position, by replaying some of the blocks
     /// it has not seen yet. They come from the chain again and are checked against the hashes that
     /// were followed. `None` when nothing is missing.
-    pub(crate) async fn catch_up(&mut self, chain: &Chain) -> Result<Option<Effects>, NodeError> {
+    pub(crate) async fn catch_up(
+        &mut self,
+        chain: &impl Line,
+    ) -> Result<Option<Effects>, NodeError> {
         let Some(first) = self.missing() else {
             return Ok(None);
         };

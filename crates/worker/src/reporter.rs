@@ -13,7 +13,7 @@
 
 use crate::{
     attest::{AttestError, Witness, latest},
-    chain::{Chain, ChainError},
+    chain::{ChainError, Line},
     node::{MemberView, View},
     records::{self, RecordError, Statement},
     renewal::{Renewal, ServiceTime, Standing},
@@ -166,7 +166,11 @@ impl Reporter {
     }
 
     /// Does what is to be done after a block.
-    pub(crate) async fn on_view(&mut self, chain: &Chain, view: &View) -> Result<(), ReportError> {
+    pub(crate) async fn on_view(
+        &mut self,
+        chain: &impl Line,
+        view: &View,
+    ) -> Result<(), ReportError> {
         // Neither may hold up the other.
         let stated = self.statements(chain, view).await;
         self.report(chain, view).await?;
@@ -176,7 +180,7 @@ impl Reporter {
     /// The value under `key` after the last block followed, proven.
     async fn read(
         &self,
-        chain: &Chain,
+        chain: &impl Line,
         view: &View,
         keys: &[Vec<u8>],
     ) -> Result<Vec<Option<Vec<u8>>>, ReportError> {
@@ -184,7 +188,7 @@ impl Reporter {
         Ok(read_proof(view.head.state_root, proof, keys)?)
     }
 
-    async fn report(&mut self, chain: &Chain, view: &View) -> Result<(), ReportError> {
+    async fn report(&mut self, chain: &impl Line, view: &View) -> Result<(), ReportError> {
         let mut outbox = records::outbox(&view.snapshot)?;
         let member = view.member.as_ref().filter(|_| view.is_current());
         let newest = member
@@ -266,7 +270,7 @@ impl Reporter {
     /// the last state that it has got from the worker.
     async fn look(
         &mut self,
-        chain: &Chain,
+        chain: &impl Line,
         view: &View,
     ) -> Result<(u64, Option<WorkerState>), ReportError> {
         let worker = self.witness.worker;
@@ -347,7 +351,7 @@ impl Reporter {
 
     /// Hands the cluster's statements about new contracts to the chain. All workers of the cluster
     /// do; the first one counts.
-    async fn statements(&mut self, chain: &Chain, view: &View) -> Result<(), ReportError> {
+    async fn statements(&mut self, chain: &impl Line, view: &View) -> Result<(), ReportError> {
         let mut waiting = records::ready(&view.snapshot)?;
         if waiting.is_empty() || !view.is_current() {
             return Ok(());

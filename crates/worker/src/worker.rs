@@ -3,7 +3,7 @@
 use crate::{
     attest::{AttestError, Witness},
     cache::Cache,
-    chain::{BLOCKS_PER_REQUEST, Chain, ChainError},
+    chain::{BLOCKS_PER_REQUEST, Chain, ChainError, Line},
     egress::{Egress, EgressConfig, EgressError},
     handover::{self, HandoverError, Predecessor, Side},
     identity::{self, Identity, IdentityError},
@@ -344,7 +344,7 @@ async fn until(mut stopped: watch::Receiver<bool>) {
 
 /// Why following the chain was interrupted.
 #[derive(Debug, thiserror::Error)]
-enum Interrupted {
+pub(crate) enum Interrupted {
     #[error(transparent)]
     Chain(#[from] ChainError),
     #[error(transparent)]
@@ -354,18 +354,18 @@ enum Interrupted {
 }
 
 /// Snapshots of the worker's cluster, in both directions.
-struct Snapshots {
-    folder: PathBuf,
-    sources: Vec<Source>,
-    photographer: Photographer,
+pub(crate) struct Snapshots {
+    pub(crate) folder: PathBuf,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) photographer: Photographer,
     /// When a snapshot was looked for in vain.
-    searched: Option<Instant>,
+    pub(crate) searched: Option<Instant>,
 }
 
 impl Snapshots {
     /// Takes a snapshot if the worker needs one and somebody has one. `false` if it does not, or if
     /// nobody has: then the cluster's blocks are applied one by one.
-    async fn take(&mut self, node: &mut Node, chain: &Chain) -> Result<bool, NodeError> {
+    async fn take(&mut self, node: &mut Node, chain: &impl Line) -> Result<bool, NodeError> {
         let recently = self
             .searched
             .is_some_and(|at| at.elapsed() < SEARCH_AGAIN_AFTER);
@@ -376,6 +376,41 @@ impl Snapshots {
         self.searched = (!taken).then(Instant::now);
         Ok(taken)
     }
+}
+
+/// What a worker has done to come closer to the chain.
+pub(crate) enum Advance {
+    /// It has followed blocks, or applied some to its cluster. Not yet published.
+    Blocks(Effects),
+    /// It has taken the state of its cluster from a snapshot. Not yet published.
+    Snapshot,
+    /// Nothing: the chain has no newer block, and the worker is where it can be. What follows from
+    /// that is published.
+    Nothing,
+}
+
+/// Does the next thing that there is to do, once.
+pub(crate) async fn advance(
+    node: &mut Node,
+    chain: &impl Line,
+    snapshots: &mut Snapshots,
+) -> Result<Advance, Interrupted> {
+    let next = chain.blocks(node.next_block(), BLOCKS_PER_REQUEST).await?;
+    if let Some((batch, height)) = next {
+        node.hear_height(height);
+        return Ok(Advance::Blocks(node.follow(batch).await?));
+    }
+    if snapshots.take(node, chain).await? {
+        return Ok(Advance::Snapshot);
+    }
+    if let Some(effects) = node.catch_up(chain).await? {
+        return Ok(Advance::Blocks(effects));
+    }
+    if node.caught_up()? {
+        node.publish()?;
+    }
+    snapshots.photographer.tick(|| node.snapshot_job());
+    Ok(Advance::Nothing)
 }
 
 /// Follows the chain for as long as the worker runs. Whatever goes wrong is tried again: what was
@@ -438,22 +473,13 @@ async fn follow_connected(
     };
     loop {
         while !*stopped.borrow() {
-            let next = chain.blocks(node.next_block(), BLOCKS_PER_REQUEST).await?;
-            if let Some((batch, height)) = next {
-                node.hear_height(height);
-                let effects = node.follow(batch).await?;
-                done(node, effects)?;
-            } else if snapshots.take(node, &chain).await? {
-                all_stakes(node)?;
-                node.publish()?;
-            } else if let Some(effects) = node.catch_up(&chain).await? {
-                done(node, effects)?;
-            } else {
-                if node.caught_up()? {
+            match advance(node, &chain, snapshots).await? {
+                Advance::Blocks(effects) => done(node, effects)?,
+                Advance::Snapshot => {
+                    all_stakes(node)?;
                     node.publish()?;
                 }
-                snapshots.photographer.tick(|| node.snapshot_job());
-                break;
+                Advance::Nothing => break,
             }
         }
         if *stopped.borrow() {

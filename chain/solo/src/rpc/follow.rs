@@ -1,6 +1,5 @@
 //! `phat_*`: what a worker needs to follow the chain as a light client.
 
-use codec::Encode;
 use jsonrpsee::PendingSubscriptionSink;
 use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
 use jsonrpsee::proc_macros::rpc;
@@ -12,8 +11,7 @@ use sp_core::Bytes;
 use phat_runtime::BlockNumber;
 
 use super::{Api, hex};
-use crate::limits::{FOLLOWED_BLOCKS, FOLLOWED_BYTES};
-use crate::store::StoreError;
+use crate::stepped;
 
 /// Consecutive blocks, and the proof that the last one is final.
 #[derive(Debug, Clone, Serialize)]
@@ -34,6 +32,20 @@ pub(super) struct Block {
     header: Bytes,
     /// The bytes that stood under the outbound key after the block.
     outbound: Bytes,
+}
+
+impl From<stepped::Blocks> for Blocks {
+    fn from(read: stepped::Blocks) -> Self {
+        let block = |(header, outbound): (Vec<u8>, Vec<u8>)| Block {
+            header: hex(header),
+            outbound: hex(outbound),
+        };
+        Self {
+            blocks: read.blocks.into_iter().map(block).collect(),
+            justification: read.justification.map(hex),
+            finalized: read.finalized,
+        }
+    }
 }
 
 /// What a worker needs to follow the chain. None of it is to be believed: headers
@@ -57,8 +69,8 @@ pub(super) trait Follow {
 #[async_trait]
 impl FollowServer for Api {
     async fn blocks(&self, from: BlockNumber, max: u32) -> RpcResult<Blocks> {
-        let api = self.clone();
-        super::error::done(self.0.offload(move |_| api.read_blocks(from, max)).await)
+        let read = self.0.offload(move |service| service.blocks(from, max));
+        super::error::done(read.await.map(|read| read.map(Blocks::from)))
     }
 
     async fn finalized(&self, pending: PendingSubscriptionSink) -> SubscriptionResult {
@@ -74,43 +86,5 @@ impl FollowServer for Api {
                 changed = heads.changed() => if changed.is_err() { return Ok(()) },
             }
         }
-    }
-}
-
-impl Api {
-    fn read_blocks(&self, from: BlockNumber, max: u32) -> Result<Blocks, StoreError> {
-        let store = &self.0.store;
-        let finalized = self.0.head().number;
-        let end = from
-            .saturating_add(max.min(FOLLOWED_BLOCKS))
-            .min(finalized.saturating_add(1));
-        let mut blocks = Vec::new();
-        let mut bytes = 0;
-        let mut last = None;
-        for number in from..end {
-            let (Some(header), Some(outbound)) = (store.header(number)?, store.outbound(number)?)
-            else {
-                break;
-            };
-            let header = header.encode();
-            bytes += header.len() + outbound.len();
-            blocks.push(Block {
-                header: hex(header),
-                outbound: hex(outbound),
-            });
-            last = Some(number);
-            if bytes > FOLLOWED_BYTES {
-                break;
-            }
-        }
-        let justification = match last {
-            Some(number) => store.justification(number)?.map(hex),
-            None => None,
-        };
-        Ok(Blocks {
-            blocks,
-            justification,
-            finalized,
-        })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{FetchError, Latest, Source};
 use crate::{
-    chain::{Chain, ChainError},
+    chain::{ChainError, Line},
     node::{Node, NodeError, RestoreError, Wanted},
 };
 use codec::{Decode, DecodeAll};
@@ -44,7 +44,7 @@ enum Useless {
 /// newer. `true` if one was taken.
 pub(crate) async fn take(
     node: &mut Node,
-    chain: &Chain,
+    chain: &impl Line,
     wanted: &Wanted,
     own: &Path,
     configured: &[Source],
@@ -69,7 +69,7 @@ pub(crate) async fn take(
 
 async fn take_from(
     node: &mut Node,
-    chain: &Chain,
+    chain: &impl Line,
     head: &Head,
     wanted: &Wanted,
     source: &Source,
@@ -100,7 +100,7 @@ async fn take_from(
 
 /// What the cluster has agreed on after the block of a snapshot, proven.
 async fn agreed(
-    chain: &Chain,
+    chain: &impl Line,
     head: &Head,
     cluster: &ClusterId,
     latest: Latest,
@@ -110,7 +110,7 @@ async fn agreed(
     Ok(value.and_then(|bytes| DecodeAll::decode_all(&mut &bytes[..]).ok()))
 }
 
-async fn read(chain: &Chain, head: &Head, key: Vec<u8>) -> Result<Option<Vec<u8>>, Useless> {
+async fn read(chain: &impl Line, head: &Head, key: Vec<u8>) -> Result<Option<Vec<u8>>, Useless> {
     let keys = [key];
     let proof = chain.read_proof(&keys, &head.hash).await?;
     let values = read_proof(head.state_root, proof, &keys)?;
@@ -118,7 +118,7 @@ async fn read(chain: &Chain, head: &Head, key: Vec<u8>) -> Result<Option<Vec<u8>
 }
 
 /// Where the other workers say that they are. None of it need be true.
-async fn peers(chain: &Chain, head: &Head, workers: &[WorkerId]) -> Vec<Source> {
+async fn peers(chain: &impl Line, head: &Head, workers: &[WorkerId]) -> Vec<Source> {
     let mut sources = Vec::new();
     for worker in workers.iter().take(MAX_PEERS) {
         match read(chain, head, endpoints_key(worker)).await {
