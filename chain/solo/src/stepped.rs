@@ -108,10 +108,7 @@ impl Stepped {
     /// The transactions (SCALE) in a block.
     pub fn body(&self, number: BlockNumber) -> Result<Vec<Vec<u8>>, Refused> {
         let body = self.service.store.body(number)?.unwrap_or_default();
-        Ok(body
-            .iter()
-            .map(|extrinsic| extrinsic.inner().to_vec())
-            .collect())
+        Ok(body.iter().map(Encode::encode).collect())
     }
 
     /// The trie nodes that prove what stands under `keys` after the block `at`.

@@ -52,6 +52,8 @@ mod records;
 mod renewal;
 mod reporter;
 mod service;
+#[cfg(test)]
+mod simulation;
 mod snapshot;
 #[cfg(test)]
 mod stand_in;

@@ -271,6 +271,19 @@ impl Engines {
         measured.await
     }
 
+    /// The same engines on a machine with this score, which is not measured.
+    #[cfg(test)]
+    pub(crate) fn with_performance(self, score: u64) -> Self {
+        let performance = Performance {
+            score,
+            ..Performance::default()
+        };
+        Self {
+            performance: Arc::new(OnceCell::new_with(Some(performance))),
+            ..self
+        }
+    }
+
     /// The same, if it is known already.
     pub(crate) fn known_performance(&self) -> Option<&Performance> {
         self.performance.get()

@@ -106,4 +106,12 @@ impl Photographer {
             }
         }));
     }
+
+    /// Ends when no snapshot is being made.
+    #[cfg(test)]
+    pub(crate) async fn finished(&mut self) {
+        if let Some(task) = self.under_way.take() {
+            task.await.unwrap();
+        }
+    }
 }
