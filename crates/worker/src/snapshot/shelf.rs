@@ -109,7 +109,7 @@ impl Shelf {
         if cfg!(unix) {
             fs::File::open(&folder)?.sync_all()?;
         }
-        Ok(prune(&folder)?)
+        Ok(prune(&folder, &file_name(&latest.root))?)
     }
 
     /// The newest snapshot of a cluster.
@@ -126,8 +126,8 @@ impl Shelf {
     }
 }
 
-/// Removes all snapshots but the newest.
-fn prune(folder: &Path) -> io::Result<()> {
+/// Removes all snapshots but the newest, which is `newest` whatever the file system's clock says.
+fn prune(folder: &Path, newest: &str) -> io::Result<()> {
     let mut snapshots = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -136,12 +136,13 @@ fn prune(folder: &Path) -> io::Result<()> {
             .to_str()
             .is_some_and(|name| name.len() == 64 && hex::decode(name).is_ok());
         if is_snapshot {
-            snapshots.push((entry.metadata()?.modified()?, entry.path()));
+            let is_newest = entry.file_name() == newest;
+            snapshots.push((is_newest, entry.metadata()?.modified()?, entry.path()));
         }
     }
     snapshots.sort();
     let excess = snapshots.len().saturating_sub(KEPT);
-    for (_, path) in snapshots.drain(..excess) {
+    for (_, _, path) in snapshots.drain(..excess) {
         fs::remove_file(path)?;
     }
     Ok(())
@@ -334,6 +335,16 @@ mod tests {
             assert_eq!(found, block > 2, "{block}");
         }
         assert_eq!(shelf.latest(&Hash::zero()), None, "another cluster");
+    }
+
+    #[test]
+    fn snapshots_that_come_within_one_tick_of_the_clock_do_not_push_out_the_newest() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(folder.path().into());
+        for block in (1..=20).rev() {
+            put(&shelf, block);
+            assert!(shelf.open(&CLUSTER, &latest(block).root).is_ok(), "{block}");
+        }
     }
 
     #[test]
