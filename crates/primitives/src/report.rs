@@ -31,6 +31,14 @@ pub struct Report {
     pub payloads: Vec<Payload>,
 }
 
+impl Report {
+    /// By this the chain tells the worker which report of a number it has taken. There can be several:
+    /// a worker that is stopped, or put back, may sign another one while the first is on its way.
+    pub fn hash(&self) -> Hash {
+        Hash::from(crate::blake2_256(&self.encode()))
+    }
+}
+
 /// One thing reported.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub enum Payload {

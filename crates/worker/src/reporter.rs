@@ -5,8 +5,9 @@
 //!
 //! A report is signed anew for each attempt with the number that the chain expects next, read with a
 //! storage proof at the last block followed. So a worker whose disk was put back to an older copy
-//! uses no number twice. An entry leaves the outbox when the chain has moved on to the next number;
-//! should the worker stop in between, it is reported twice, which changes nothing.
+//! uses no number that was used before. An entry leaves the outbox when the chain has taken the very
+//! report that it was in: another one of the same number may have been on its way when the worker was
+//! stopped. Should the worker stop in between, an entry is reported twice, which changes nothing.
 //!
 //! Evidence goes first, and alone. While the worker is out of service it reports nothing else: what it has to say
 //! might be refused, and would then be crossed off.
@@ -26,7 +27,10 @@ use phat_primitives::{
     BlockNumber, Hash,
     limits::{MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS},
     report::{Heartbeat, Payload, Report, SignedReport, WorkerState},
-    storage::{contract_key_key, in_service_key, next_report_key, worker_key, worker_state_key},
+    storage::{
+        contract_key_key, in_service_key, last_report_key, next_report_key, worker_key,
+        worker_state_key,
+    },
 };
 use phat_store::{CommitError, Store};
 use std::{collections::BTreeSet, sync::Arc};
@@ -200,7 +204,7 @@ impl Reporter {
         if outbox.is_empty() && told && idle && !look {
             return Ok(());
         }
-        let (next, state) = self.look(chain, view).await?;
+        let (next, last, state) = self.look(chain, view).await?;
         if !self.renewal.registered() {
             // The chain takes no report of a stranger.
             return Ok(());
@@ -213,7 +217,7 @@ impl Reporter {
         }
         if let Some(sent) = self.sent.take() {
             let sequence = sent.signed.report.sequence;
-            if sequence < next {
+            if sequence.checked_add(1) == Some(next) && last == Some(sent.signed.report.hash()) {
                 self.arrived(sent, now_ms)?;
                 // The view still holds the entries that have just been removed.
                 return Ok(());
@@ -230,7 +234,8 @@ impl Reporter {
                     false => Ok(()),
                 };
             }
-            // The chain is behind what it was: a number that it has not reached is worth nothing.
+            // Another report of this number was taken, one from before the worker was stopped; or the
+            // chain is behind what it was. In both cases what this one says is still to be said.
         }
         let evidence = self.new_evidence(now_ms);
         // It comes alone; and out of service, the chain takes nothing else.
@@ -266,30 +271,32 @@ impl Reporter {
         Ok(())
     }
 
-    /// Asks the chain, with a proof, how the worker stands, for the number of its next report, and for
-    /// the last state that it has got from the worker.
+    /// Asks the chain, with a proof, how the worker stands, for the number of its next report, for the
+    /// hash of the last one, and for the last state that it has got from the worker.
     async fn look(
         &mut self,
         chain: &impl Line,
         view: &View,
-    ) -> Result<(u64, Option<WorkerState>), ReportError> {
+    ) -> Result<(u64, Option<Hash>, Option<WorkerState>), ReportError> {
         let worker = self.witness.worker;
         let keys = [
             next_report_key(&worker),
+            last_report_key(&worker),
             worker_key(&worker),
             in_service_key(&worker),
             worker_state_key(&worker),
         ];
         let values = self.read(chain, view, &keys).await?;
-        let [next, known, service, state] = values.as_slice() else {
+        let [next, last, known, service, state] = values.as_slice() else {
             return Err(ReportError::Undecodable("what was asked for"));
         };
         let next = decode(next, "the number of the next report")?.unwrap_or_default();
+        let last = decode(last, "the hash of the last report")?;
         let service = decode::<ServiceTime>(service, "the worker's time of service")?;
         let state = decode(state, "the worker's last state")?;
         self.renewal.saw(view.head.number, known.is_some(), service);
         self.tell();
-        Ok((next, state))
+        Ok((next, last, state))
     }
 
     /// Tells others how the worker stands, if that has changed.

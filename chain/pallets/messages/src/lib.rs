@@ -119,6 +119,11 @@ pub mod pallet {
     #[pallet::storage]
     pub type NextReport<T> = StorageMap<_, Identity, WorkerId, u64, ValueQuery>;
 
+    /// Hash of the last report that was accepted of a worker. Workers read it with a storage proof, so
+    /// name and hasher are part of the wire format.
+    #[pallet::storage]
+    pub type LastReport<T> = StorageMap<_, Identity, WorkerId, Hash>;
+
     #[pallet::event]
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
@@ -182,6 +187,7 @@ pub mod pallet {
             ensure_authorized(origin)?;
             let report = signed.report;
             NextReport::<T>::insert(report.worker, report.sequence.saturating_add(1));
+            LastReport::<T>::insert(report.worker, report.hash());
             for (index, payload) in report.payloads.iter().enumerate() {
                 // Each payload stands for itself: one that is refused must not undo the others, nor
                 // the number, or the same report could be sent for ever.
@@ -336,11 +342,13 @@ mod weights {
             .saturating_add(T::DbWeight::get().reads(4))
     }
 
-    /// The number, and what the handlers do with the payloads.
+    /// The number, the hash, and what the handlers do with the payloads.
     pub(crate) fn submit<T: Config>(payloads: &[Payload]) -> Weight {
+        let own =
+            bytes(payloads.encoded_size() as u64).saturating_add(T::DbWeight::get().writes(2));
         payloads
             .iter()
             .map(T::OnReport::weight)
-            .fold(T::DbWeight::get().writes(1), Weight::saturating_add)
+            .fold(own, Weight::saturating_add)
     }
 }

@@ -1,6 +1,8 @@
 //! How messages are ordered and numbered, and which reports are accepted.
 
-use crate::{Error, Event, MAX_MESSAGES_LEN, NextMessage, NextReport, Pending, mock::*, refusal};
+use crate::{
+    Error, Event, LastReport, MAX_MESSAGES_LEN, NextMessage, NextReport, Pending, mock::*, refusal,
+};
 use codec::Encode;
 use phat_primitives::{
     Hash,
@@ -253,6 +255,20 @@ fn reports_are_accepted_once_each_and_in_turn() {
             0,
             "each worker counts for itself"
         );
+    });
+}
+
+#[test]
+fn the_chain_tells_which_report_of_a_number_it_has_taken() {
+    in_block(|| {
+        assert_eq!(LastReport::<Test>::get(id(1)), None);
+        let one = report(1, 0, vec![heartbeat(0)]);
+        let another = report(1, 0, vec![heartbeat(0), heartbeat(1)]);
+        assert_eq!(submit(another.clone()), Ok(Ok(())));
+        assert_eq!(submit(one.clone()), Err(InvalidTransaction::Stale.into()));
+        let taken = LastReport::<Test>::get(id(1));
+        assert_eq!(taken, Some(another.report.hash()));
+        assert_ne!(taken, Some(one.report.hash()));
     });
 }
 

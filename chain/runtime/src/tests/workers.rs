@@ -204,6 +204,10 @@ fn workers_read_where_the_chain_writes() {
         pallet_phat_messages::NextReport::<Runtime>::hashed_key_for(worker_id())
     );
     assert_eq!(
+        storage::last_report_key(&worker_id()),
+        pallet_phat_messages::LastReport::<Runtime>::hashed_key_for(worker_id())
+    );
+    assert_eq!(
         storage::worker_key(&worker_id()),
         pallet_phat_registry::Workers::<Runtime>::hashed_key_for(worker_id())
     );
