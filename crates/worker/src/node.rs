@@ -10,6 +10,8 @@
 
 mod restore;
 
+#[cfg(test)]
+pub(crate) use restore::FAR_BEHIND;
 pub(crate) use restore::{RestoreError, Wanted};
 
 use crate::{

@@ -6,11 +6,12 @@ use super::{
     reference::{History, Seat},
 };
 use crate::records;
-use codec::Decode;
+use codec::{Decode, Encode};
 use pallet_phat_clusters::{
     AgreedBlocks, AgreedRoots, Diverged, TransportEpochs, Withdrawals, WorkerCluster,
 };
 use pallet_phat_messages::Call as Reports;
+use phat_cluster::Accumulator;
 use phat_crypto::Keypair;
 use phat_primitives::{
     BlockNumber, ClusterId, MessageNumber, WorkerId, message::TransportEpoch, report::Roots,
@@ -23,6 +24,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Agreements of a cluster that are looked at after each block, the newest ones.
 const AGREEMENTS: usize = 8;
+
+/// What the chain has taken of one worker.
+#[derive(Default)]
+pub(super) struct Accepted {
+    /// Number of the next report.
+    pub(super) next: u64,
+    /// Every payload so far, encoded.
+    payloads: BTreeSet<Vec<u8>>,
+}
 
 /// What the chain says of one cluster.
 struct OnChain {
@@ -62,7 +72,11 @@ fn read(clusters: Vec<ClusterId>) -> Vec<OnChain> {
 /// 4. All money in a cluster's account is on some account inside, or on its way out.
 /// 5. A worker that is not in a cluster can derive nothing of the transport key in force.
 /// 6. Of each worker, every report has the next number; and it is one that the worker has signed.
-pub(super) fn chain(network: &Network, history: &History, accepted: &mut BTreeMap<WorkerId, u64>) {
+pub(super) fn chain(
+    network: &Network,
+    history: &History,
+    accepted: &mut BTreeMap<WorkerId, Accepted>,
+) {
     let clusters = history.clusters.iter().map(|cluster| cluster.id).collect();
     let look = || {
         assert_eq!(PhalaPhatContracts::do_try_state(), Ok(()));
@@ -113,8 +127,13 @@ pub(super) fn chain(network: &Network, history: &History, accepted: &mut BTreeMa
         };
         let report = signed.report;
         let next = accepted.entry(report.worker).or_default();
-        assert_eq!(report.sequence, *next, "reports are taken in order, once");
-        *next += 1;
+        assert_eq!(
+            report.sequence, next.next,
+            "reports are taken in order, once"
+        );
+        next.next += 1;
+        next.payloads
+            .extend(report.payloads.iter().map(Encode::encode));
         let known = network.signed.get(&(report.worker, report.sequence));
         assert!(known.is_some_and(|known| known.contains(&report)));
     }
@@ -131,7 +150,12 @@ pub(super) fn chain(network: &Network, history: &History, accepted: &mut BTreeMa
 /// 5. It holds the transport keys that it was sent and no others.
 /// 6. It holds master keys only as a gatekeeper, and those that were announced.
 /// 7. It serves only when the chain has said, since the start, that there is no newer block.
-pub(super) fn machine(machine: &mut Machine, history: &History) {
+/// 8. It forgets nothing of what it has to report before the chain has got it.
+pub(super) fn machine(
+    machine: &mut Machine,
+    history: &History,
+    accepted: &BTreeMap<WorkerId, Accepted>,
+) {
     let me = machine.id();
     let Some(running) = &machine.running else {
         return;
@@ -143,6 +167,16 @@ pub(super) fn machine(machine: &mut Machine, history: &History) {
         .number;
     assert!(position >= machine.reached, "what was committed is lost");
     machine.reached = position;
+    let outbox = records::outbox(&records).unwrap();
+    for (counter, payload) in std::mem::take(&mut machine.outbox) {
+        let waits = outbox.iter().any(|(other, _)| *other == counter);
+        let arrived = || {
+            let accepted = accepted.get(&me);
+            accepted.is_some_and(|accepted| accepted.payloads.contains(&payload.encode()))
+        };
+        assert!(waits || arrived(), "{payload:?} is forgotten");
+    }
+    machine.outbox = outbox;
     let roles = &history.roles[position as usize];
     let membership = records::membership(&records).unwrap();
     let view = running.views.borrow().clone();
@@ -170,14 +204,23 @@ pub(super) fn machine(machine: &mut Machine, history: &History) {
         (cluster, cluster)
     );
     assert_eq!(membership.joined, joined);
-    let (applied, reference) = (member.applied, history.cluster(&cluster));
+    let (applied, reference) = (membership.applied.number, history.cluster(&cluster));
     assert!(applied <= position && applied <= reference.applied);
     if let Some(roots) = reference.roots.get(&applied) {
+        let accumulator = Accumulator::from_bytes(&membership.accumulator).unwrap();
         let have = Roots {
-            state_root: member.state_root,
+            state_root: accumulator.root(),
             receipts: membership.commitment,
         };
         assert_eq!(have, *roots, "after block {applied}");
+    }
+    // When it was interrupted, what is served is from before the last blocks.
+    assert!(member.applied <= applied);
+    if let Some(roots) = reference.roots.get(&member.applied) {
+        assert_eq!(
+            member.state_root, roots.state_root,
+            "served is another state"
+        );
     }
     for (block, roots) in member.recent.iter() {
         assert_eq!(

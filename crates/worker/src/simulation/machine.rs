@@ -15,7 +15,7 @@ use crate::{
 };
 use phat_crypto::Keypair;
 use phat_follower::{Follower, Genesis};
-use phat_primitives::{AccountId, BlockNumber, WorkerId};
+use phat_primitives::{AccountId, BlockNumber, WorkerId, report::Payload};
 use phat_store::{Owner, Store};
 use std::{
     fs,
@@ -25,8 +25,8 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// How long evidence lives: some dozens of blocks.
-const EVIDENCE_LIFE: Duration = Duration::from_secs(180);
+/// How long evidence lives: somewhat more than a hundred blocks.
+pub(super) const EVIDENCE_LIFE: Duration = Duration::from_secs(400);
 /// Copies of a disk that are kept.
 const COPIES: usize = 3;
 
@@ -64,6 +64,8 @@ pub(super) struct Machine {
     pub(super) reached: BlockNumber,
     /// Last block whose receipts have been compared.
     pub(super) compared: BlockNumber,
+    /// What it had to report after the last step.
+    pub(super) outbox: Vec<(u64, Payload)>,
 }
 
 /// What is in memory.
@@ -94,6 +96,7 @@ impl Machine {
             running: None,
             reached: 0,
             compared: 0,
+            outbox: Vec::new(),
         }
     }
 
@@ -197,7 +200,7 @@ impl Machine {
         };
         fs::copy(&copy.file, self.records()).unwrap();
         self.reached = copy.position;
-        self.compared = 0;
+        self.forget();
         true
     }
 
@@ -206,7 +209,13 @@ impl Machine {
         fs::remove_file(self.records()).ok();
         fs::remove_dir_all(self.snapshots()).ok();
         self.reached = 0;
+        self.forget();
+    }
+
+    /// Forgets what is known of a disk that is another one now.
+    fn forget(&mut self) {
         self.compared = 0;
+        self.outbox.clear();
     }
 }
 

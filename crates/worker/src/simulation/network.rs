@@ -31,6 +31,8 @@ pub(super) struct Network {
     pub(super) step: usize,
     /// What has happened, without anything that differs between two runs of the same seed.
     pub(super) trace: Vec<String>,
+    /// How often what has happened.
+    pub(super) counts: BTreeMap<&'static str, usize>,
     /// Transactions on their way, each with the step in which it arrives.
     under_way: Vec<(usize, Vec<u8>)>,
     /// Earlier answers to each worker.
@@ -48,6 +50,7 @@ impl Network {
             calm: false,
             step: 0,
             trace: Vec::new(),
+            counts: BTreeMap::new(),
             under_way: Vec::new(),
             answers: BTreeMap::new(),
             signed: BTreeMap::new(),
@@ -58,8 +61,16 @@ impl Network {
         self.trace.push(format!("{:5} {what}", self.step));
     }
 
+    pub(super) fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
     fn goes_wrong(&mut self) -> bool {
-        !self.calm && self.dice.percent(FAULTS)
+        let wrong = !self.calm && self.dice.percent(FAULTS);
+        if wrong {
+            self.count("faults");
+        }
+        wrong
     }
 
     /// Lets arrive what has been on its way long enough.

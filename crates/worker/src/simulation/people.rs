@@ -129,7 +129,7 @@ impl People {
                 treasury_account: owner.clone(),
             };
             calls.push(cluster.into());
-            for who in 1..NAMES.len() {
+            for who in 0..NAMES.len() {
                 let deposit = Clusters::transfer_to_cluster {
                     amount: 10 * PHA,
                     cluster_id: ids::cluster_id(number),

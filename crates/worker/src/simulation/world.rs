@@ -2,13 +2,17 @@
 
 use super::{
     dice::Dice,
-    invariants,
-    machine::{Machine, Setting, files},
+    invariants::{self, Accepted},
+    machine::{EVIDENCE_LIFE, Machine, Setting, files},
     network::{Network, Wire},
     people::{People, register, sudo},
     reference::History,
 };
-use crate::{node::Engines, server::ServerLimits, worker::Advance};
+use crate::{
+    node::{Engines, FAR_BEHIND},
+    server::ServerLimits,
+    worker::Advance,
+};
 use codec::Decode;
 use pallet_phat_clusters::Call as Clusters;
 use pallet_phat_registry::Call as Registry;
@@ -16,7 +20,7 @@ use phat_crypto::Keypair;
 use phat_follower::Genesis;
 use phat_primitives::{
     ClusterId, WorkerId, ids,
-    message::{OUTBOUND_KEY, Outbound},
+    message::{ClusterMessage, Message, OUTBOUND_KEY, Outbound},
     storage::GRANDPA_AUTHORITIES,
 };
 use phat_runtime::{PhalaRegistry, RuntimeCall};
@@ -50,7 +54,7 @@ pub(super) struct World {
     identities: BTreeMap<WorkerId, Keypair>,
     people: People,
     history: History,
-    accepted: BTreeMap<WorkerId, u64>,
+    accepted: BTreeMap<WorkerId, Accepted>,
     /// The seed, and how to run it again.
     _guide: Guide,
     _folder: tempfile::TempDir,
@@ -187,7 +191,7 @@ impl World {
             network.deliver();
         }
         let number = self.dice(|dice| dice.below(self.machines.len()));
-        match self.dice(|dice| dice.weighted(&[25, 36, 20, 10, 3, 2, 1, 1])) {
+        match self.dice(|dice| dice.weighted(&[25, 34, 20, 15, 3, 3, 1, 1])) {
             0 => {
                 let (general, pause) =
                     self.dice(|dice| (dice.percent(50), 1 + dice.below(6000) as u64));
@@ -222,6 +226,16 @@ impl World {
             let outbound = Outbound::decode(&mut &blocks.remove(0).1[..]).unwrap();
             let messages = outbound.messages.len();
             network.note(format!("block {number} with {messages} messages"));
+            for message in &outbound.messages {
+                network.count(match message {
+                    Message::Cluster(_, ClusterMessage::WorkerAdded(_)) => "workers added",
+                    Message::Cluster(_, ClusterMessage::WorkerRemoved(_)) => "workers removed",
+                    Message::Cluster(_, ClusterMessage::KeyDelivered(_)) => "keys delivered",
+                    Message::GatekeeperAdded(_) => "gatekeepers added",
+                    Message::GatekeeperRemoved(_) => "gatekeepers removed",
+                    _ => continue,
+                });
+            }
             self.history.take(outbound, &self.identities);
         }
         self.history.apply(&self.setting.engines.commands).await;
@@ -229,7 +243,7 @@ impl World {
     }
 
     fn check(&mut self, number: usize) {
-        invariants::machine(&mut self.machines[number], &self.history);
+        invariants::machine(&mut self.machines[number], &self.history, &self.accepted);
         let Some(running) = &self.machines[number].running else {
             return;
         };
@@ -249,7 +263,9 @@ impl World {
             return;
         }
         let running = self.machines[number].running.as_mut().unwrap();
-        running.advance(&wire).await;
+        if let Some(Advance::Snapshot) = running.advance(&wire).await {
+            self.network.borrow_mut().count("snapshots taken");
+        }
         self.check(number);
     }
 
@@ -276,7 +292,7 @@ impl World {
             let before = running.follower();
             if self.network.borrow_mut().dice.percent(50) {
                 let advanced = running.advance(&wire).await;
-                invariants::machine(machine, &self.history);
+                invariants::machine(machine, &self.history, &self.accepted);
                 let running = machine.running.as_ref().unwrap();
                 if let (Some(Advance::Blocks(_)), Some(before)) = (advanced, before) {
                     running.tear(&before);
@@ -286,6 +302,8 @@ impl World {
         machine.stop().await;
         let what = self.dice(|dice| dice.weighted(&[6, 2, 1]));
         self.note(format!("w{number} stops, its disk {what}"));
+        let name = ["stops", "old disks", "lost disks"][what];
+        self.network.borrow_mut().count(name);
         let which = self.dice(|dice| dice.below(3));
         let machine = &mut self.machines[number];
         match what {
@@ -362,13 +380,11 @@ impl World {
         match self.dice(|dice| dice.below(4)) {
             0 => {
                 self.note("the chain stands still for long".into());
-                self.block(false, 170_000).await;
+                // Just too little for evidence that is new to expire.
+                let long = EVIDENCE_LIFE.as_millis() as u64 - 10_000;
+                self.block(false, long).await;
             }
-            1 | 2 => {
-                for _ in 0..70 {
-                    self.block(true, 100).await;
-                }
-            }
+            1 | 2 => self.cut_off(number).await,
             _ => {
                 let files = files(&self.machines[number].snapshots());
                 let Some(file) = self.dice(|dice| dice.pick(&files)) else {
@@ -383,6 +399,22 @@ impl World {
                     bytes[at] ^= 1;
                 }
                 fs::write(&file, bytes).unwrap();
+            }
+        }
+    }
+
+    /// One worker hears nothing for so long that a snapshot helps it, while the others go on.
+    async fn cut_off(&mut self, number: usize) {
+        self.note(format!("w{number} is cut off"));
+        for round in 0..FAR_BEHIND as usize + 16 {
+            self.block(round % 2 == 0, 100).await;
+            let cluster = self.cluster();
+            self.people.act(&mut self.network.borrow_mut(), cluster);
+            for other in 0..self.machines.len() {
+                if other != number {
+                    self.advance(other).await;
+                    self.report(other).await;
+                }
             }
         }
     }
@@ -469,6 +501,16 @@ impl World {
             .iter()
             .map(|cluster| cluster.receipts.len())
             .sum();
+        if std::env::var("PHAT_WHY").is_ok() {
+            for receipt in self
+                .history
+                .clusters
+                .iter()
+                .flat_map(|cluster| cluster.receipts.values())
+            {
+                println!("{:?}", receipt.outcome);
+            }
+        }
         let failed = self
             .history
             .clusters
@@ -483,10 +525,10 @@ impl World {
             .count();
         format!(
             "{} blocks, {} commands, {failed} of them failed, {} reports, {} numbers signed for two, \
-             {} master keys, {} gatekeepers, {} of {} workers in clusters, {} in service, {} contracts",
+             {} master keys, {} gatekeepers, {} of {} workers in clusters, {} in service, {} contracts, {:?}",
             network.chain.height(),
             receipts,
-            self.accepted.values().sum::<u64>(),
+            self.accepted.values().map(|taken| taken.next).sum::<u64>(),
             twice,
             last.masters.len(),
             last.gatekeepers.len(),
@@ -494,6 +536,7 @@ impl World {
             self.machines.len(),
             network.chain.inspect(in_service).unwrap(),
             self.people.known(&network),
+            network.counts,
         )
     }
 }
