@@ -3,7 +3,7 @@
 use super::{
     dice::Dice,
     invariants::{self, Accepted},
-    machine::{EVIDENCE_LIFE, Machine, Setting, files},
+    machine::{EVIDENCE_LIFE, Machine, Running, Setting, files},
     network::{Network, Wire},
     people::{People, register, sudo},
     reference::History,
@@ -255,18 +255,34 @@ impl World {
 
     /// A worker follows the chain, if it runs; otherwise it may start again.
     async fn advance(&mut self, number: usize) {
-        let wire = self.wire(number);
         if self.machines[number].running.is_none() {
             if self.dice(|dice| dice.percent(15)) {
                 self.start(number);
             }
             return;
         }
-        let running = self.machines[number].running.as_mut().unwrap();
-        if let Some(Advance::Snapshot) = running.advance(&wire).await {
-            self.network.borrow_mut().count("snapshots taken");
+        for _ in 0..self.dice(|dice| 1 + dice.below(5)) {
+            match self.round(number).await {
+                Some(Advance::Blocks(_) | Advance::Snapshot) => {}
+                Some(Advance::Nothing) | None => return,
+            }
         }
+    }
+
+    /// One round of a worker that runs. `None` if it was interrupted.
+    async fn round(&mut self, number: usize) -> Option<Advance> {
+        let wire = self.wire(number);
+        let running = self.machines[number].running.as_mut().unwrap();
+        let advanced = running.advance(&wire).await;
+        let what = match &advanced {
+            Some(Advance::Blocks(_)) => "rounds with blocks",
+            Some(Advance::Snapshot) => "snapshots taken",
+            Some(Advance::Nothing) => "rounds without news",
+            None => "rounds interrupted",
+        };
+        self.network.borrow_mut().count(what);
         self.check(number);
+        advanced
     }
 
     fn start(&mut self, number: usize) {
@@ -286,20 +302,15 @@ impl World {
     /// A worker stops: idle, or within a batch of blocks; its disk is what it was, an older copy, or
     /// empty.
     async fn interrupt(&mut self, number: usize) {
-        let wire = self.wire(number);
-        let machine = &mut self.machines[number];
-        if let Some(running) = &mut machine.running {
-            let before = running.follower();
-            if self.network.borrow_mut().dice.percent(50) {
-                let advanced = running.advance(&wire).await;
-                invariants::machine(machine, &self.history, &self.accepted);
-                let running = machine.running.as_ref().unwrap();
-                if let (Some(Advance::Blocks(_)), Some(before)) = (advanced, before) {
-                    running.tear(&before);
-                }
-            }
+        let running = self.machines[number].running.as_ref();
+        if let Some(before) = running.and_then(Running::follower)
+            && self.dice(|dice| dice.percent(50))
+            && let Some(Advance::Blocks(_)) = self.round(number).await
+            && let Some(running) = &self.machines[number].running
+        {
+            running.tear(&before);
         }
-        machine.stop().await;
+        self.machines[number].stop().await;
         let what = self.dice(|dice| dice.weighted(&[6, 2, 1]));
         self.note(format!("w{number} stops, its disk {what}"));
         let name = ["stops", "old disks", "lost disks"][what];
@@ -446,15 +457,10 @@ impl World {
             }
             self.block(round % 2 == 0, 1000).await;
             for number in 0..self.machines.len() {
-                let wire = self.wire(number);
-                for _ in 0..200 {
-                    let running = self.machines[number].running.as_mut().unwrap();
-                    let advanced = running.advance(&wire).await.expect("nothing goes wrong");
-                    self.check(number);
-                    if matches!(advanced, Advance::Nothing) {
-                        break;
-                    }
-                }
+                while !matches!(
+                    self.round(number).await.expect("nothing goes wrong"),
+                    Advance::Nothing
+                ) {}
                 self.report(number).await;
             }
             let registered = self.registered();
@@ -501,16 +507,6 @@ impl World {
             .iter()
             .map(|cluster| cluster.receipts.len())
             .sum();
-        if std::env::var("PHAT_WHY").is_ok() {
-            for receipt in self
-                .history
-                .clusters
-                .iter()
-                .flat_map(|cluster| cluster.receipts.values())
-            {
-                println!("{:?}", receipt.outcome);
-            }
-        }
         let failed = self
             .history
             .clusters
