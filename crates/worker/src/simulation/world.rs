@@ -331,9 +331,13 @@ impl World {
     /// instance to remove the last gatekeeper.
     async fn govern(&mut self) {
         let known: Vec<_> = self.identities.keys().copied().collect();
-        let worker = self.dice(|dice| dice.pick(&known)).unwrap();
+        let gatekeepers = self.history.roles.last().unwrap().gatekeepers.clone();
         let cluster_id = self.cluster();
-        let what = self.dice(|dice| dice.weighted(&[8, 5, 2, 2, 2, 2, 3]));
+        let what = self.dice(|dice| dice.weighted(&[8, 5, 2, 2, 4, 4, 3]));
+        let of = if what == 5 { gatekeepers } else { known };
+        let Some(worker) = self.dice(|dice| dice.pick(&of)) else {
+            return;
+        };
         let call: RuntimeCall = match what {
             0 => Clusters::add_worker_to_cluster { worker, cluster_id }.into(),
             1 => Clusters::remove_worker_from_cluster { worker, cluster_id }.into(),
