@@ -18,6 +18,7 @@ use crate::{
     chain::{BLOCKS_PER_REQUEST, ChainError, Line},
     compiled,
     keys::{self, Keyring},
+    memo::{Opened, OpenedState},
     performance::{self, Performance},
     records::{
         self, BlockReceipts, ClusterState, Membership, Position, RecordError, Secret, Statement,
@@ -114,6 +115,8 @@ pub struct View {
     /// Why it is in none any more.
     pub left: Option<Left>,
     pub(crate) snapshot: Snapshot,
+    /// What has been read of the cluster's state.
+    opened: Opened,
 }
 
 /// The worker's cluster as it was after one block.
@@ -163,7 +166,16 @@ impl fmt::Display for Left {
 impl View {
     /// The state of the worker's cluster.
     pub fn state(&self) -> Arc<dyn State> {
-        Arc::new(ClusterState(self.snapshot.clone()))
+        Arc::new(OpenedState {
+            state: ClusterState(self.snapshot.clone()),
+            opened: self.opened.clone(),
+        })
+    }
+
+    /// Root of that state, and whose it is.
+    fn state_root(&self) -> Option<(ClusterId, Hash)> {
+        let member = self.member.as_ref()?;
+        Some((member.cluster.id(), member.state_root))
     }
 
     /// Number of the next block that will be applied.
@@ -750,11 +762,15 @@ impl Node {
         }
         let (member, queries) = (self.member.as_ref(), &self.engines.queries);
         let (follower, position) = (&self.follower, &self.position);
-        let view = View {
+        let mut view = View {
             left: self.left,
             caught_up: self.caught_up,
             ..view(follower, position, member, &self.keys, queries, snapshot)
         };
+        let before = self.views.borrow().clone();
+        if view.state_root() == before.state_root() {
+            view.opened = before.opened;
+        }
         self.views.send_replace(view);
         Ok(())
     }
@@ -881,5 +897,6 @@ fn view(
         }),
         left: None,
         snapshot,
+        opened: Opened::default(),
     }
 }
