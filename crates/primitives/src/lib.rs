@@ -11,6 +11,7 @@
 //! | [`report`] | workers → chain: signed, numbered reports |
 //! | [`command`] | what a transaction asks of a contract |
 //! | [`private`] | deployment that only the workers of a cluster can read |
+//! | [`credit`] | what callers pay in advance, and how workers spend it |
 //! | [`policy`] | what the owner of a cluster lays down for it |
 //! | [`query`] | what a client asks of one worker, and its answer |
 //! | [`receipt`] | how a command ended |
@@ -24,6 +25,7 @@ extern crate alloc;
 
 pub mod command;
 pub mod commitment;
+pub mod credit;
 pub mod ids;
 pub mod limits;
 pub mod message;

@@ -28,6 +28,15 @@ pub const MAX_FREE_CALLERS: u32 = 256;
 pub const MAX_CONTROL_GAS: u64 = 100_000_000_000;
 /// Bytes of the sentence by which a control contract refuses: receipts are kept for long.
 pub const MAX_REFUSAL_REASON_LEN: usize = 256;
+/// Workers that can have a slice of one credit at the same time: a caller asks a few of them. All slices
+/// of a credit are read with each change of one.
+pub const MAX_CREDIT_SLICES: u32 = 32;
+/// Slices, and accounts that want some, in one report of a worker: each costs the chain a credit to read
+/// and to write. The others follow in the next report.
+pub const MAX_CREDIT_LINES: u32 = 32;
+/// Blocks for which the chain waits for the last word of a worker that has left the cluster, or has been
+/// started again, before its slices count as spent: half a day of one every three seconds.
+pub const SLICE_GRACE: u32 = 14_400;
 /// Endpoints one worker announces.
 pub const MAX_ENDPOINTS: u32 = 4;
 /// Bytes of one endpoint's URL.

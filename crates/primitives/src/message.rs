@@ -6,7 +6,7 @@
 
 use crate::{
     AccountId, Balance, BlockNumber, ClusterId, CodeHash, ContractId, Hash, MessageNumber,
-    WorkerId, blake2_256, policy::Policy, private::SealedData,
+    WorkerId, blake2_256, credit::CreditOrder, policy::Policy, private::SealedData,
 };
 use alloc::{boxed::Box, vec::Vec};
 use codec::{Decode, DecodeWithMemTracking, Encode};
@@ -153,6 +153,15 @@ pub enum ClusterMessage {
     /// The cluster has another policy.
     #[codec(index = 26)]
     PolicySet(Box<Policy>),
+    /// Something about a credit. It concerns the workers, and is not part of the cluster's state.
+    #[codec(index = 27)]
+    Credit(CreditOrder),
+    /// This was spent of credits, and belongs to the cluster's treasury from now on.
+    #[codec(index = 28)]
+    CreditSettled {
+        /// How much.
+        amount: Balance,
+    },
 }
 
 /// What a cluster starts with.

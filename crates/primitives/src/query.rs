@@ -4,7 +4,7 @@
 
 use crate::{AccountId, Balance, BlockNumber, CodeHash, ContractId, Hash, MessageNumber};
 use alloc::{boxed::Box, string::String, vec::Vec};
-use codec::{Decode, Encode};
+use codec::{Decode, DecodeAll, Encode};
 
 /// A query of a contract.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -13,6 +13,34 @@ pub struct InkQuery {
     pub head: QueryHead,
     /// What is asked.
     pub data: InkQueryData,
+}
+
+impl InkQuery {
+    /// The query as it is encrypted: followed by what the caller pays for it, unless that is nothing.
+    /// Where calls are weighed by stake, nothing may be paid.
+    pub fn encode_paying(&self, amount: Balance) -> Vec<u8> {
+        let mut bytes = self.encode();
+        if amount > 0 {
+            amount.encode_to(&mut bytes);
+        }
+        bytes
+    }
+
+    /// A query that was encrypted, and what the caller pays for it.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are anything else, or say that nothing is paid where they need not say anything.
+    pub fn decode_paying(mut bytes: &[u8]) -> Result<(Self, Balance), codec::Error> {
+        let query = Self::decode(&mut bytes)?;
+        if bytes.is_empty() {
+            return Ok((query, 0));
+        }
+        match Balance::decode_all(&mut bytes)? {
+            0 => Err("a query that pays nothing does not say so".into()),
+            amount => Ok((query, amount)),
+        }
+    }
 }
 
 /// Which contract a query is for.
@@ -174,4 +202,31 @@ pub struct SignedAnswer {
     pub statement: AnswerStatement,
     /// sr25519 signature by the worker's key.
     pub signature: [u8; 64],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_paid_follows_the_query_and_nothing_follows_one_that_pays_nothing() {
+        let query = InkQuery {
+            head: QueryHead {
+                id: Hash::zero(),
+                nonce: [1; 32],
+            },
+            data: InkQueryData::SidevmMessage(alloc::vec![2]),
+        };
+        assert_eq!(query.encode_paying(0), query.encode());
+        for amount in [0, 1, Balance::MAX] {
+            let bytes = query.encode_paying(amount);
+            assert_eq!(InkQuery::decode_paying(&bytes), Ok((query.clone(), amount)));
+        }
+        let mut bytes = query.encode_paying(7);
+        assert!(InkQuery::decode_paying(&bytes[..bytes.len() - 1]).is_err());
+        bytes.push(0);
+        assert!(InkQuery::decode_paying(&bytes).is_err());
+        let zero = [query.encode(), Balance::encode(&0)].concat();
+        assert!(InkQuery::decode_paying(&zero).is_err());
+    }
 }

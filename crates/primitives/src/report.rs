@@ -3,6 +3,7 @@
 
 use crate::{
     AccountId, Balance, BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId,
+    credit::CreditReport,
     message::{KeyDelivery, MasterKeys},
 };
 use alloc::vec::Vec;
@@ -66,6 +67,9 @@ pub enum Payload {
     /// the evidence names the operator that the chain knows.
     #[codec(index = 10)]
     Evidence(Vec<u8>),
+    /// What the worker has spent of credits. Once in a report.
+    #[codec(index = 27)]
+    Credit(CreditReport),
 }
 
 /// A worker is alive and holds this state.

@@ -24,13 +24,17 @@ pub struct FlowStatus {
 
 #[derive(Default)]
 pub(crate) struct Flow {
+    /// The weight that it was given.
+    pub(crate) given: Weight,
+    /// The weight that counts: that of the request that is next, if it has brought one. Without a next
+    /// one it stays as it was, so that the flow keeps its place until nothing is owed.
     pub(crate) weight: Weight,
     /// Virtual time at which its next slice begins.
     pub(crate) start: u128,
-    /// Tickets of requests that have not begun.
-    pub(crate) waiting: BTreeSet<u64>,
-    /// Tickets of requests that want to go on, by their place.
-    pub(crate) ready: BTreeMap<u64, u64>,
+    /// Requests that have not begun: their tickets, and the weights that they have brought.
+    pub(crate) waiting: BTreeMap<u64, Option<Weight>>,
+    /// Requests that want to go on, by their place.
+    pub(crate) ready: BTreeMap<u64, (u64, Option<Weight>)>,
     pub(crate) working: usize,
     pub(crate) begun: usize,
     /// Work of the slice that ended last: what the next one is taken to do.
@@ -62,9 +66,24 @@ impl Flow {
         if self.weight == 0 { self.begun } else { 0 }
     }
 
+    /// Takes the weight of the request that is next.
+    pub(crate) fn weigh(&mut self) {
+        let waiting = self.waiting.first_key_value();
+        let ready = self.ready.first_key_value();
+        let brought = match (waiting, ready) {
+            (Some((new, weight)), Some((old, _))) if new < old => *weight,
+            (_, Some((_, (_, weight)))) => *weight,
+            (Some((_, weight)), None) => *weight,
+            // What it was is either given, or brought by the last one.
+            (None, None) if self.given == 0 => return,
+            (None, None) => None,
+        };
+        self.weight = brought.unwrap_or(self.given);
+    }
+
     /// Whether it is nothing but a tag.
     fn may_fade(&self) -> bool {
-        self.weight == 0 && self.begun == 0 && !self.active
+        self.given == 0 && self.begun == 0 && !self.active
     }
 
     pub(crate) fn note_request(&mut self, work: Work) {
@@ -191,14 +210,20 @@ impl<F: Clone + Ord> Class<F> {
         }
     }
 
-    /// Forgets flows without weight that have nothing to do and owe nothing.
-    pub(crate) fn forget(&mut self, flows: &mut BTreeMap<F, Flow>, forgotten: &mut Work) {
+    /// Forgets flows that were given no weight, have nothing to do and owe nothing.
+    pub(crate) fn forget(
+        &mut self,
+        class: usize,
+        flows: &mut BTreeMap<F, Flow>,
+        forgotten: &mut Work,
+    ) {
         while let Some((tag, name)) = self.fading.first()
             && *tag <= self.virtual_time
         {
             // It may have come back since, and may stand here with a later tag as well.
             if let Some(flow) = flows.get(name)
                 && flow.may_fade()
+                && flow.class() == class
                 && flow.start <= self.virtual_time
             {
                 *forgotten = forgotten.saturating_add(flow.used);

@@ -37,8 +37,14 @@
 //!
 //! # Weights
 //!
-//! A weight may change at any time. What a flow owes is kept as work, not as virtual time, so a flow
-//! that had next to no weight when it was last served does not wait long once it has some.
+//! A flow is given a weight, which may change at any time. What it owes is kept as work, not as virtual
+//! time, so a flow that had next to no weight when it was last served does not wait long once it has
+//! some.
+//!
+//! Or every request brings a weight of its own, as in the paper: its slices move the flow's tag on by
+//! work / that weight. The weight of a flow then is that of its next request, and its requests still
+//! begin in the order in which they came: whoever brings many requests has the share of one of them. A
+//! flow that was given no weight is forgotten when it has no request and owes nothing.
 
 mod flow;
 mod tag;
@@ -109,6 +115,8 @@ enum State {
 struct Request<F, C> {
     flow: F,
     caller: C,
+    /// What it has brought; the flow's own weight counts if that is nothing.
+    weight: Option<Weight>,
     state: State,
     done: Work,
 }
@@ -153,20 +161,25 @@ impl<F: Clone + Ord, C: Clone + Eq + Hash> Scheduler<F, C> {
 
     /// Gives a flow a weight, from now on.
     pub fn set_weight(&mut self, flow: &F, weight: Weight) {
-        let (before, after) = self.change(flow, |flow| {
-            let before = flow.begun_unweighted();
-            flow.weight = weight.min(tag::MAX_WEIGHT);
-            (before, flow.begun_unweighted())
+        self.change(flow, |flow| {
+            flow.given = weight.min(tag::MAX_WEIGHT);
+            flow.weight = flow.given;
         });
-        self.begun_unweighted = self.begun_unweighted - before + after;
     }
 
-    /// Lets a request wait for its first slot.
+    /// Lets a request wait for its first slot. A weight that it brings, of at least 1, counts for it in
+    /// place of the flow's.
     ///
     /// # Errors
     ///
     /// If it would be one too many, see [`Refused`].
-    pub fn admit(&mut self, flow: &F, caller: C) -> Result<Ticket, Refused> {
+    pub fn admit(
+        &mut self,
+        flow: &F,
+        caller: C,
+        weight: Option<Weight>,
+    ) -> Result<Ticket, Refused> {
+        let weight = weight.map(|weight| weight.clamp(1, tag::MAX_WEIGHT));
         if self.waiting >= self.limits.max_waiting {
             return Err(Refused::Full);
         }
@@ -181,10 +194,11 @@ impl<F: Clone + Ord, C: Clone + Eq + Hash> Scheduler<F, C> {
         self.callers.insert(caller.clone(), of_caller + 1);
         self.waiting += 1;
         let ticket = Ticket(self.number());
-        self.change(flow, |flow| flow.waiting.insert(ticket.0));
+        self.change(flow, |flow| flow.waiting.insert(ticket.0, weight));
         let request = Request {
             flow: flow.clone(),
             caller,
+            weight,
             state: State::Waiting,
             done: 0,
         };
@@ -200,13 +214,14 @@ impl<F: Clone + Ord, C: Clone + Eq + Hash> Scheduler<F, C> {
         let (class, flow, ready) = self.classes.iter().enumerate().find_map(|(index, class)| {
             class.order.iter().find_map(|(_, name)| {
                 let flow = self.flows.get(name)?;
-                let begins = flow.waiting.first().filter(|_| self.may_begin(flow));
+                let begins = flow.waiting.first_key_value();
+                let begins = begins.filter(|_| self.may_begin(flow));
                 let resumes = flow.ready.first_key_value();
                 match (begins, resumes) {
                     (None, None) => None,
                     // Among requests of one flow whoever came first, so that short ones do not wait
                     // until long ones have ended.
-                    (Some(new), Some((old, _))) => Some((index, name.clone(), old < new)),
+                    (Some((new, _)), Some((old, _))) => Some((index, name.clone(), old < new)),
                     (new, _) => Some((index, name.clone(), new.is_none())),
                 }
             })
@@ -215,21 +230,22 @@ impl<F: Clone + Ord, C: Clone + Eq + Hash> Scheduler<F, C> {
         let start = self.flows.get(&flow)?.start;
         self.classes[class].virtual_time = self.classes[class].virtual_time.max(start);
         let (ticket, expected) = self.change(&flow, |flow| {
-            let ticket = if ready {
-                flow.ready.pop_first().map(|(_, ticket)| ticket)
+            let next = if ready {
+                flow.ready.pop_first().map(|(_, next)| next)
             } else {
                 flow.begun += 1;
                 flow.waiting.pop_first()
             };
             flow.working += 1;
             let expected = flow.last;
-            flow.start = flow.start.saturating_add(tag::step(expected, flow.weight));
-            (ticket.map(Ticket), expected)
+            let brought = next.and_then(|(_, weight)| weight);
+            let step = tag::step(expected, brought.unwrap_or(flow.given));
+            flow.start = flow.start.saturating_add(step);
+            (next.map(|(ticket, _)| Ticket(ticket)), expected)
         });
         if !ready {
             self.waiting -= 1;
             self.begun += 1;
-            self.begun_unweighted += class;
         }
         let ticket = ticket?;
         self.requests.get_mut(&ticket)?.state = State::Working(expected);
@@ -255,8 +271,8 @@ impl<F: Clone + Ord, C: Clone + Eq + Hash> Scheduler<F, C> {
         };
         if matches!(request.state, State::Blocked) {
             request.state = State::Ready(place);
-            let flow = request.flow.clone();
-            self.change(&flow, |flow| flow.ready.insert(place, ticket.0));
+            let (flow, weight) = (request.flow.clone(), request.weight);
+            self.change(&flow, |flow| flow.ready.insert(place, (ticket.0, weight)));
         }
     }
 
@@ -273,8 +289,7 @@ impl<F: Clone + Ord, C: Clone + Eq + Hash> Scheduler<F, C> {
                 of_caller.remove();
             }
         }
-        let (waited, unweighted) = self.change(&request.flow, |flow| {
-            let before = flow.begun_unweighted();
+        let waited = self.change(&request.flow, |flow| {
             let waited = matches!(request.state, State::Waiting);
             if waited {
                 flow.waiting.remove(&ticket.0);
@@ -285,13 +300,12 @@ impl<F: Clone + Ord, C: Clone + Eq + Hash> Scheduler<F, C> {
                 flow.begun -= 1;
                 flow.note_request(request.done);
             }
-            (waited, before - flow.begun_unweighted())
+            waited
         });
         if waited {
             self.waiting -= 1;
         } else {
             self.begun -= 1;
-            self.begun_unweighted -= unweighted;
         }
     }
 
@@ -337,6 +351,11 @@ impl<F: Clone + Ord, C: Clone + Eq + Hash> Scheduler<F, C> {
         self.working
     }
 
+    /// Weight of the flows that want slots or have them.
+    pub fn active_weight(&self) -> Weight {
+        self.classes[0].active_weight
+    }
+
     /// The flows that have weight, requests, or work to make up for.
     pub fn flows(&self) -> impl Iterator<Item = (&F, FlowStatus)> {
         let classes = &self.classes;
@@ -372,7 +391,7 @@ impl<F: Clone + Ord, C: Clone + Eq + Hash> Scheduler<F, C> {
         let work = work.min(tag::MAX_WORK);
         request.state = place.map_or(State::Blocked, State::Ready);
         request.done = request.done.saturating_add(work);
-        let name = request.flow.clone();
+        let (name, brought) = (request.flow.clone(), request.weight);
         self.working -= 1;
         // Before the flow may be active no more: the share of what it did itself is due to it too.
         self.note_work(&name, work);
@@ -380,12 +399,13 @@ impl<F: Clone + Ord, C: Clone + Eq + Hash> Scheduler<F, C> {
             flow.working -= 1;
             flow.last = work;
             flow.used = flow.used.saturating_add(work);
+            let weight = brought.unwrap_or(flow.given);
             flow.start = flow
                 .start
-                .saturating_sub(tag::step(expected, flow.weight))
-                .saturating_add(tag::step(work, flow.weight));
+                .saturating_sub(tag::step(expected, weight))
+                .saturating_add(tag::step(work, weight));
             if let Some(place) = place {
-                flow.ready.insert(place, ticket.0);
+                flow.ready.insert(place, (ticket.0, brought));
             }
         });
     }
@@ -408,20 +428,23 @@ impl<F: Clone + Ord, C: Clone + Eq + Hash> Scheduler<F, C> {
         let flow = self.flows.entry(name.clone()).or_default();
         let before = flow.class();
         self.classes[before].take(name, flow);
-        let (wanted, weight) = (flow.wants(), flow.weight);
+        let (wanted, given) = (flow.wants(), flow.given);
+        let unweighted = flow.begun_unweighted();
         let result = change(flow);
+        flow.weigh();
+        self.begun_unweighted = self.begun_unweighted - unweighted + flow.begun_unweighted();
         let after = flow.class();
         if before != after {
             // Tags of one class say nothing in the other.
             flow.start = self.classes[after].virtual_time;
-        } else if weight != flow.weight {
+        } else if given != flow.given {
             let now = self.classes[after].virtual_time;
-            flow.start = tag::reweigh(flow.start, now, weight, flow.weight);
+            flow.start = tag::reweigh(flow.start, now, given, flow.given);
         }
         self.classes[after].put(name, flow, wanted);
-        for class in &mut self.classes {
+        for (index, class) in self.classes.iter_mut().enumerate() {
             class.settle();
-            class.forget(&mut self.flows, &mut self.forgotten);
+            class.forget(index, &mut self.flows, &mut self.forgotten);
         }
         result
     }

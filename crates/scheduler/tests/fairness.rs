@@ -28,6 +28,10 @@ struct Machine {
     random: u64,
     longest: BTreeMap<u8, Work>,
     flows: BTreeMap<Ticket, u8>,
+    /// What requests have brought.
+    weights: BTreeMap<Ticket, Weight>,
+    /// Work of requests that have brought a weight, each piece divided by it.
+    by_weight: BTreeMap<u8, f64>,
 }
 
 impl Machine {
@@ -40,13 +44,21 @@ impl Machine {
             random: seed | 1,
             longest: BTreeMap::new(),
             flows: BTreeMap::new(),
+            weights: BTreeMap::new(),
+            by_weight: BTreeMap::new(),
         }
     }
 
-    fn admit(&mut self, flow: u8) -> Ticket {
-        let ticket = self.queue.admit(&flow, flow).expect("there is room");
+    fn admit(&mut self, flow: u8) {
+        let ticket = self.queue.admit(&flow, flow, None).expect("there is room");
         self.flows.insert(ticket, flow);
-        ticket
+    }
+
+    fn admit_bringing(&mut self, flow: u8, weight: Weight) {
+        let ticket = self.queue.admit(&flow, flow, Some(weight));
+        let ticket = ticket.expect("there is room");
+        self.flows.insert(ticket, flow);
+        self.weights.insert(ticket, weight);
     }
 
     fn random(&mut self, below: u64) -> u64 {
@@ -78,6 +90,9 @@ impl Machine {
         let (ends, ticket, flow, work) = self.slices.swap_remove(index);
         self.now = ends;
         *self.done.entry(flow).or_default() += work;
+        if let Some(weight) = self.weights.get(&ticket) {
+            *self.by_weight.entry(flow).or_default() += work as f64 / *weight as f64;
+        }
         self.queue.yields(ticket, work);
     }
 }
@@ -120,6 +135,39 @@ proptest! {
         }
     }
 
+    /// The same when every request brings a weight of its own.
+    #[test]
+    fn work_by_the_weights_that_requests_bring_differs_by_no_more_either(
+        slots in 1usize..4,
+        flows in proptest::collection::vec((1u64..100_000, proptest::collection::vec(1u32..1_000, 4..8)), 2..6),
+        seed in any::<u64>(),
+    ) {
+        let mut machine = Machine::new(slots, seed);
+        for (name, (longest, weights)) in (0..).zip(&flows) {
+            machine.longest.insert(name, *longest);
+            for weight in weights {
+                machine.admit_bringing(name, Weight::from(*weight));
+            }
+        }
+        let cost = |flow: usize| {
+            let lightest = flows[flow].1.iter().min().copied().unwrap_or(1);
+            flows[flow].0 as f64 / f64::from(lightest)
+        };
+        for _ in 0..2_000 {
+            machine.step();
+            for one in 0..flows.len() {
+                for other in 0..one {
+                    let got = |flow: usize| {
+                        machine.by_weight.get(&(flow as u8)).copied().unwrap_or_default()
+                    };
+                    let bound = 2.0 * (slots + 1) as f64 * (cost(one) + cost(other));
+                    let apart = (got(one) - got(other)).abs();
+                    prop_assert!(apart <= bound, "{apart} apart, bound {bound}");
+                }
+            }
+        }
+    }
+
     /// Whatever happens in whatever order, counts stay right, nobody holds more than may, and a slot
     /// is never free while somebody may have it.
     #[test]
@@ -144,7 +192,7 @@ proptest! {
                 length => Some(from.swap_remove(number as usize % length)),
             };
             match what {
-                0 | 1 => match queue.admit(&flow, flow % 3) {
+                0 | 1 => match queue.admit(&flow, flow % 3, (number % 3 == 0).then(|| number.into())) {
                     Ok(ticket) => live.push((ticket, flow)),
                     Err(Refused::Full) => prop_assert_eq!(queue.waiting(), 12),
                     Err(_) => prop_assert!(live.len() >= 6),
@@ -226,6 +274,39 @@ fn stakes_of_5_to_3_to_2_get_half_and_three_and_two_tenths() {
 }
 
 #[test]
+fn two_callers_that_name_5_and_3_get_five_and_three_eighths() {
+    let mut machine = Machine::new(2, 7);
+    for (flow, weight) in [(0, 5), (1, 3)] {
+        machine.longest.insert(flow, 1_000 * (1 + Work::from(flow)));
+        // More requests are not more weight.
+        for _ in 0..4 + 20 * flow {
+            machine.admit_bringing(flow, weight);
+        }
+    }
+    let shares = shares(&mut machine, 20_000);
+    near(shares[&0], 0.625);
+    near(shares[&1], 0.375);
+}
+
+#[test]
+fn who_brings_a_weight_goes_before_who_has_none_and_is_forgotten_when_it_owes_nothing() {
+    let mut queue: Queue = Scheduler::new(limits(1));
+    let free = queue.admit(&0, 0, None).unwrap();
+    let paid = queue.admit(&1, 1, Some(1)).unwrap();
+    let others = [0; 2].map(|_| queue.admit(&2, 2, Some(1_000)).unwrap());
+    assert_eq!(queue.grant(), Some(paid));
+    queue.ends(paid, 1_000_000);
+    // Its flow has nothing to do, and still owes what it did for so little.
+    let again = queue.admit(&1, 1, Some(1)).unwrap();
+    for ticket in [others[0], others[1], again, free] {
+        assert_eq!(queue.grant(), Some(ticket));
+        queue.ends(ticket, 1);
+    }
+    assert_eq!(queue.flows().count(), 0);
+    assert_eq!(queue.forgotten(), 1_000_004);
+}
+
+#[test]
 fn what_is_due_is_what_is_used() {
     let mut machine = saturated(&[(0, 5), (1, 3), (2, 2)]);
     shares(&mut machine, 20_000);
@@ -289,10 +370,10 @@ fn waiting_for_something_else_costs_nothing() {
     let mut queue: Queue = Scheduler::new(limits(1));
     queue.set_weight(&0, 1);
     queue.set_weight(&1, 1);
-    let slow = queue.admit(&0, 0).unwrap();
+    let slow = queue.admit(&0, 0, None).unwrap();
     assert_eq!(queue.grant(), Some(slow));
     queue.blocks(slow, 10);
-    let other = queue.admit(&1, 0).unwrap();
+    let other = queue.admit(&1, 0, None).unwrap();
     assert_eq!(queue.grant(), Some(other), "the slot is free");
     queue.ends(other, 1_000_000);
     assert_eq!(queue.grant(), None);
@@ -306,9 +387,9 @@ fn waiting_for_something_else_costs_nothing() {
 #[test]
 fn requests_of_one_flow_take_turns() {
     let mut queue: Queue = Scheduler::new(limits(1));
-    let long = queue.admit(&0, 0).unwrap();
+    let long = queue.admit(&0, 0, None).unwrap();
     assert_eq!(queue.grant(), Some(long));
-    let short = queue.admit(&0, 0).unwrap();
+    let short = queue.admit(&0, 0, None).unwrap();
     queue.yields(long, 1_000);
     assert_eq!(queue.grant(), Some(short));
     queue.ends(short, 10);
@@ -324,17 +405,17 @@ fn queues_are_bounded_in_all_by_flow_and_by_caller() {
         ..limits(1)
     };
     let mut queue: Queue = Scheduler::new(limits);
-    let first = queue.admit(&0, 0).unwrap();
-    queue.admit(&1, 0).unwrap();
-    assert_eq!(queue.admit(&2, 0), Err(Refused::CallerFull));
-    queue.admit(&0, 1).unwrap();
-    queue.admit(&0, 2).unwrap();
-    assert_eq!(queue.admit(&0, 3), Err(Refused::FlowFull));
-    queue.admit(&1, 3).unwrap();
-    assert_eq!(queue.admit(&2, 4), Err(Refused::Full));
+    let first = queue.admit(&0, 0, None).unwrap();
+    queue.admit(&1, 0, None).unwrap();
+    assert_eq!(queue.admit(&2, 0, None), Err(Refused::CallerFull));
+    queue.admit(&0, 1, None).unwrap();
+    queue.admit(&0, 2, None).unwrap();
+    assert_eq!(queue.admit(&0, 3, None), Err(Refused::FlowFull));
+    queue.admit(&1, 3, None).unwrap();
+    assert_eq!(queue.admit(&2, 4, None), Err(Refused::Full));
     // Whoever goes away makes room.
     queue.ends(first, 0);
-    queue.admit(&2, 0).unwrap();
+    queue.admit(&2, 0, None).unwrap();
 }
 
 #[test]
@@ -346,16 +427,16 @@ fn some_places_are_for_flows_with_weight() {
     };
     let mut queue: Queue = Scheduler::new(limits);
     for _ in 0..3 {
-        queue.admit(&0, 0).unwrap();
+        queue.admit(&0, 0, None).unwrap();
     }
     let first = queue.grant().unwrap();
     assert!(queue.grant().is_some());
     assert_eq!(queue.grant(), None);
     queue.set_weight(&1, 1);
-    let weighted = queue.admit(&1, 0).unwrap();
+    let weighted = queue.admit(&1, 0, None).unwrap();
     assert_eq!(queue.grant(), Some(weighted));
     // Whoever has begun may go on when nobody may begin.
-    queue.admit(&1, 0).unwrap();
+    queue.admit(&1, 0, None).unwrap();
     queue.yields(first, 1);
     assert_eq!(queue.grant(), Some(first));
     assert_eq!(queue.grant(), None);
@@ -367,13 +448,13 @@ fn the_expected_wait_grows_with_the_queue_and_shrinks_with_the_weight() {
     shares(&mut machine, 100);
     let queue = &mut machine.queue;
     for flow in [0, 1, 2] {
-        let ticket = queue.admit(&flow, 0).unwrap();
+        let ticket = queue.admit(&flow, 0, None).unwrap();
         while queue.grant().is_some() {}
         queue.ends(ticket, 1_000);
     }
     for (flow, _) in [(0, 9), (1, 1)] {
         let before = queue.expected_wait(&flow);
-        queue.admit(&flow, 0).unwrap();
+        queue.admit(&flow, 0, None).unwrap();
         assert!(queue.expected_wait(&flow) >= before);
     }
 }
@@ -383,7 +464,7 @@ fn tags_do_not_overflow() {
     let mut queue: Queue = Scheduler::new(limits(2));
     queue.set_weight(&0, 1);
     queue.set_weight(&1, 1);
-    let tickets = [0, 0, 0, 1, 1, 1].map(|flow| queue.admit(&flow, 0).unwrap());
+    let tickets = [0, 0, 0, 1, 1, 1].map(|flow| queue.admit(&flow, 0, None).unwrap());
     let mut held = Vec::new();
     for _ in 0..2_000 {
         while let Some(ticket) = queue.grant() {
