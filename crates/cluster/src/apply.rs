@@ -254,7 +254,12 @@ impl Cluster {
             | ClusterMessage::WorkerRemoved(_)
             | ClusterMessage::WorkerDiverged { .. }
             | ClusterMessage::KeyDelivered(_)
-            | ClusterMessage::TransportRotated(_) => return Ok(()),
+            | ClusterMessage::TransportRotated(_)
+            | ClusterMessage::Credit(_) => return Ok(()),
+            ClusterMessage::CreditSettled { amount } => {
+                ledger::mint(overlay, &settings.prices.treasury.0, amount)?;
+                return Ok(());
+            }
             ClusterMessage::Deposit { account, amount } => {
                 ledger::mint(overlay, &account.0, amount)?;
                 return Ok(());

@@ -27,6 +27,9 @@ impl<T: Config> Pallet<T> {
     /// 7. A worker that has diverged is in no cluster.
     /// 8. Policies are of clusters that exist. A cluster in which everybody may deploy weighs calls by
     ///    stake, and a control contract is one of the cluster that it controls.
+    /// 9. Credits are of clusters that exist, and none is empty. A slice is spent to what was lent at
+    ///    most, has a number of its own, and is the only one of its session in its credit. A cluster's
+    ///    account holds the credits, what is owed for them, and the existential deposit.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         let clusters: BTreeSet<_> = Clusters::<T>::iter_keys().collect();
         Self::try_clusters(&clusters)?;
@@ -34,7 +37,8 @@ impl<T: Config> Pallet<T> {
         Self::try_contracts(&clusters)?;
         Self::try_withdrawals(&clusters)?;
         Self::try_roots(&clusters)?;
-        Self::try_policies()
+        Self::try_policies()?;
+        Self::try_credits()
     }
 
     fn try_policies() -> Result<(), TryRuntimeError> {

@@ -43,6 +43,7 @@
 //! | `lib.rs` | storage, events, errors and calls |
 //! | `membership.rs` | how a cluster begins, who owns it, and which workers it may have |
 //! | `policy.rs` | what an owner may lay down |
+//! | `credit.rs` | what callers pay in advance, and what workers have of it |
 //! | `money.rs` | into a cluster and out of it |
 //! | `reports.rs` | what workers and clusters report |
 //! | `roots.rs` | what workers agree on, and what becomes of one that differs |
@@ -62,10 +63,13 @@ use frame_support::{
 use pallet_phat_messages::Pallet as Messages;
 use phat_primitives::{
     AccountId as RawAccount, Balance, ClusterId, CodeHash, ContractId, Hash, MessageNumber,
-    WorkerId, ids,
+    WorkerId,
+    credit::SliceNumber,
+    ids,
     limits::{
         MAX_AGREED_ROOTS, MAX_ALLOWED_DEPLOYERS, MAX_CLUSTER_CONTRACTS, MAX_CLUSTER_WORKERS,
-        MAX_CODE_LEN, MAX_PAYLOAD_LEN, MAX_PENDING_WITHDRAWALS, MAX_SALT_LEN, ROOT_VOTE_BLOCKS,
+        MAX_CODE_LEN, MAX_CREDIT_SLICES, MAX_PAYLOAD_LEN, MAX_PENDING_WITHDRAWALS, MAX_SALT_LEN,
+        ROOT_VOTE_BLOCKS,
     },
     message::{ClusterMessage, Instantiate, Message, Prices, ResourceKind, TransportEpoch},
     policy::{FeeModel, Policy},
@@ -75,6 +79,7 @@ use phat_primitives::{
     },
 };
 
+mod credit;
 mod invariants;
 mod membership;
 mod money;
@@ -87,7 +92,8 @@ mod weights;
 pub use pallet::*;
 pub use reports::refusal;
 pub use types::{
-    ClusterInfo, ClusterPermission, CodeIndex, ContractInfo, Divergence, PendingWithdrawal,
+    ClusterInfo, ClusterPermission, CodeIndex, ContractInfo, Credit, Divergence, PendingWithdrawal,
+    Slice,
 };
 
 #[cfg(test)]
@@ -246,6 +252,23 @@ pub mod pallet {
     #[pallet::storage]
     pub type Diverged<T> = StorageMap<_, Blake2_128Concat, WorkerId, Divergence>;
 
+    /// What accounts have paid in advance for queries in clusters that weigh calls by that.
+    #[pallet::storage]
+    pub type Credits<T: Config> =
+        StorageDoubleMap<_, Twox64Concat, ClusterId, Blake2_128Concat, T::AccountId, Credit>;
+
+    /// Number of the next slice of a credit.
+    #[pallet::storage]
+    pub type NextSlice<T> = StorageValue<_, SliceNumber, ValueQuery>;
+
+    /// The session in which each worker has last reported about credits.
+    #[pallet::storage]
+    pub type CreditSessions<T> = StorageMap<_, Blake2_128Concat, WorkerId, Hash>;
+
+    /// What was spent of credits in each cluster and has not been ordered for its treasury yet.
+    #[pallet::storage]
+    pub type CreditOwed<T> = StorageMap<_, Twox64Concat, ClusterId, Balance, ValueQuery>;
+
     #[pallet::event]
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
     pub enum Event<T: Config> {
@@ -351,6 +374,20 @@ pub mod pallet {
         WorkerReadmitted { worker: WorkerId },
         /// The owner of a cluster has set its policy: see [`Clusters`] and [`Policies`].
         PolicySet { cluster: ClusterId },
+        /// An account has added to its credit in a cluster.
+        CreditPrepaid {
+            cluster: ClusterId,
+            account: T::AccountId,
+            amount: Balance,
+        },
+        /// What was left of a credit, or a part of it, was paid back.
+        CreditReturned {
+            cluster: ClusterId,
+            account: T::AccountId,
+            amount: Balance,
+        },
+        /// What was spent of credits in a cluster goes to its treasury.
+        CreditSettled { cluster: ClusterId, amount: Balance },
     }
 
     #[pallet::error]
@@ -421,6 +458,16 @@ pub mod pallet {
         /// The gas limit of the control contract is 0 or above the limit,
         /// [`MAX_CONTROL_GAS`](phat_primitives::limits::MAX_CONTROL_GAS).
         ControlGasOutOfRange,
+        /// The cluster weighs calls by stake: stake on the contract instead.
+        NotPaidByWeight,
+        /// A credit, and what a worker may have of it, is at least the chain's existential deposit.
+        CreditTooSmall,
+        /// A credit cannot hold that much.
+        CreditTooLarge,
+        /// The account has no credit in this cluster.
+        NoCredit,
+        /// As many workers as may have a slice of the credit.
+        TooManySlices,
     }
 
     #[pallet::call]
@@ -784,6 +831,30 @@ pub mod pallet {
         ) -> DispatchResult {
             Self::ensure_owner(origin, &cluster_id)?;
             Self::lay_down(cluster_id, permission, policy)
+        }
+
+        /// Pays in advance for queries of the sender in a cluster that weighs calls by what is paid for
+        /// them. At any time a worker has at most `slice` of it unspent: what the sender may lose when
+        /// a worker stops. That is so from now on for all of the credit.
+        #[pallet::call_index(31)]
+        #[pallet::weight(weights::credit(T::DbWeight::get()))]
+        pub fn prepay_credit(
+            origin: OriginFor<T>,
+            cluster_id: ClusterId,
+            amount: Balance,
+            slice: Balance,
+        ) -> DispatchResult {
+            let account = ensure_signed(origin)?;
+            Self::prepay(cluster_id, &account, amount, slice)
+        }
+
+        /// Pays the sender's credit in a cluster back: at once what no worker has, and the rest when
+        /// the workers have said what is left of it.
+        #[pallet::call_index(32)]
+        #[pallet::weight(weights::credit(T::DbWeight::get()))]
+        pub fn withdraw_credit(origin: OriginFor<T>, cluster_id: ClusterId) -> DispatchResult {
+            let account = ensure_signed(origin)?;
+            Self::close_credit(cluster_id, &account)
         }
     }
 

@@ -195,6 +195,7 @@ impl<T: Config> OnReport for Pallet<T> {
             Payload::ClusterKey { cluster, delivery } => {
                 Self::on_cluster_key(worker, *cluster, delivery.clone())
             }
+            Payload::Credit(report) => Self::on_credit(worker, report),
             _ => Ok(()),
         }
     }
@@ -204,7 +205,12 @@ impl<T: Config> OnReport for Pallet<T> {
         match payload {
             Payload::Heartbeat(heartbeat) => weights::heartbeat(heartbeat.withdrawals.len(), db),
             Payload::ClusterKey { .. } => weights::cluster_key(db),
+            Payload::Credit(report) => weights::credit_report(report, db),
             _ => Weight::zero(),
         }
+    }
+
+    fn is_urgent(worker: &WorkerId, payload: &Payload) -> bool {
+        matches!(payload, Payload::Credit(report) if Self::is_credit_urgent(worker, report))
     }
 }

@@ -1,6 +1,7 @@
 //! What clusters promise, on a small chain (`mock.rs`).
 
 mod contracts;
+mod credit;
 mod membership;
 mod money;
 mod policy;

@@ -3,7 +3,7 @@
 
 use super::*;
 use frame_support::weights::RuntimeDbWeight;
-use phat_primitives::limits::MAX_FREE_CALLERS;
+use phat_primitives::{credit::CreditReport, limits::MAX_FREE_CALLERS};
 
 /// Hashing and copying one byte of a payload, in picoseconds.
 const PER_BYTE: u64 = 5_000;
@@ -26,6 +26,32 @@ pub(crate) fn payload(len: usize, db: RuntimeDbWeight) -> Weight {
 pub(crate) fn policy(db: RuntimeDbWeight) -> Weight {
     const LISTS: usize = 2 * 32 * (MAX_ALLOWED_DEPLOYERS + MAX_FREE_CALLERS) as usize;
     payload(LISTS, db)
+}
+
+/// Bytes of a credit of which as many workers as may have a slice.
+const CREDIT_LEN: usize = 64 + 112 * MAX_CREDIT_SLICES as usize;
+
+/// Changing a credit: two accounts, the policy, the credit with the worker's cluster and session of each
+/// slice, what is owed, and two messages.
+pub(crate) fn credit(db: RuntimeDbWeight) -> Weight {
+    bytes(2 * CREDIT_LEN).saturating_add(
+        db.reads_writes(
+            u64::from(MAX_CREDIT_SLICES)
+                .saturating_mul(2)
+                .saturating_add(9),
+            9,
+        ),
+    )
+}
+
+/// A worker's report of its slices, and the look at the same credits that tells whether it is urgent.
+pub(crate) fn credit_report(report: &CreditReport, db: RuntimeDbWeight) -> Weight {
+    let lines = report.slices.len().saturating_add(report.wanted.len()) as u64;
+    let look = bytes(CREDIT_LEN).saturating_add(db.reads(1));
+    credit(db)
+        .saturating_add(look)
+        .saturating_mul(lines)
+        .saturating_add(db.reads_writes(4, 4))
 }
 
 /// Creating a cluster: the code of the system contract travels with it.

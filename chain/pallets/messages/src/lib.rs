@@ -23,9 +23,11 @@ use frame_support::{pallet_prelude::*, traits::UnixTime};
 use phat_crypto::contexts;
 use phat_primitives::{
     Hash, MessageNumber, WorkerId,
+    credit::CreditReport,
     limits::{
-        MAX_EVIDENCE_LEN, MAX_MASTER_GENERATIONS, MAX_MESSAGES_PER_BLOCK, MAX_OUTBOUND_LEN,
-        MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS, MAX_TRANSPORT_CHAINS,
+        MAX_CREDIT_LINES, MAX_EVIDENCE_LEN, MAX_MASTER_GENERATIONS, MAX_MESSAGES_PER_BLOCK,
+        MAX_OUTBOUND_LEN, MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS,
+        MAX_TRANSPORT_CHAINS,
     },
     message::{DIGEST_ENGINE, Message, OUTBOUND_KEY, Outbound},
     report::{Payload, SignedReport},
@@ -52,6 +54,12 @@ pub trait OnReport {
 
     /// Most that [`OnReport::on_payload`] costs for this payload, whatever comes of it.
     fn weight(payload: &Payload) -> Weight;
+
+    /// Whether somebody waits for what this payload changes, so that a block should be made for it. It
+    /// must become false by taking the payload, or workers could make blocks as fast as they report.
+    fn is_urgent(_worker: &WorkerId, _payload: &Payload) -> bool {
+        false
+    }
 }
 
 #[impl_trait_for_tuples::impl_for_tuples(5)]
@@ -65,6 +73,12 @@ impl OnReport for Tuple {
         let mut weight = Weight::zero();
         for_tuples!( #( weight = weight.saturating_add(Tuple::weight(payload)); )* );
         weight
+    }
+
+    fn is_urgent(worker: &WorkerId, payload: &Payload) -> bool {
+        let mut urgent = false;
+        for_tuples!( #( urgent = urgent || Tuple::is_urgent(worker, payload); )* );
+        urgent
     }
 }
 
@@ -249,7 +263,17 @@ pub mod pallet {
                 }
                 _ => true,
             };
+            let credits = payloads.iter().filter_map(|payload| match payload {
+                Payload::Credit(report) => Some(report),
+                _ => None,
+            });
+            let few = |report: &CreditReport| {
+                report.slices.len() <= MAX_CREDIT_LINES as usize
+                    && report.wanted.len() <= MAX_CREDIT_LINES as usize
+            };
             payloads.len() <= MAX_REPORT_PAYLOADS as usize
+                && credits.clone().count() <= 1
+                && credits.clone().all(few)
                 && heartbeats.count() <= MAX_REPORT_HEARTBEATS as usize
                 && payloads.iter().all(evidence)
                 && payloads.iter().map(withdrawals).sum::<usize>()
@@ -290,15 +314,22 @@ pub mod pallet {
             if !genuine {
                 return Err(InvalidTransaction::BadProof.into());
             }
-            let carries_key = report
-                .payloads
-                .iter()
-                .any(|payload| !matches!(payload, Payload::Heartbeat(_) | Payload::Evidence(_)));
-            let urgent = carries_key && T::Reporters::is_gatekeeper(&report.worker);
+            let carries_key = report.payloads.iter().any(|payload| {
+                !matches!(
+                    payload,
+                    Payload::Heartbeat(_) | Payload::Evidence(_) | Payload::Credit(_)
+                )
+            });
+            let urgent = carries_key && T::Reporters::is_gatekeeper(&report.worker)
+                || report
+                    .payloads
+                    .iter()
+                    .any(|payload| T::OnReport::is_urgent(&report.worker, payload));
             let validity = ValidTransaction {
                 // Hosts that seal on demand do so for transactions of a priority above zero: a
                 // heartbeat alone must never cause the block that causes the next heartbeat, nor may
-                // any worker make blocks as fast as it can report.
+                // any worker make blocks as fast as it can report. An urgent report takes the place of
+                // one of the same number that waits.
                 priority: u64::from(urgent),
                 requires: Vec::new(),
                 provides: alloc::vec![(b"report", report.worker, report.sequence).encode()],
