@@ -35,6 +35,7 @@ pub mod identity;
 pub mod metrics;
 pub mod node;
 pub mod platform;
+mod purse;
 pub mod quoting;
 pub mod sealing;
 pub mod server;

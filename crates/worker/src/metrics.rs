@@ -33,6 +33,8 @@ pub(crate) enum Refusal {
     Memory,
     /// All contract instances are in use.
     Instances,
+    /// The worker has too little of the caller's credit.
+    Credit,
 }
 
 impl Refusal {
@@ -43,6 +45,7 @@ impl Refusal {
             Self::CallerFull => "caller_full",
             Self::Memory => "memory",
             Self::Instances => "instances",
+            Self::Credit => "credit",
         }
     }
 }
@@ -71,8 +74,8 @@ impl Counters {
     fn label(&self, flow: Flow) -> String {
         match flow {
             Flow::Worker => "worker".into(),
-            Flow::Contract(id) if self.named.contains(&id) => hex::encode(id.0),
-            Flow::Contract(_) => "other".into(),
+            Flow::Contract(id) | Flow::Paid(_, id) if self.named.contains(&id) => hex::encode(id.0),
+            Flow::Contract(_) | Flow::Paid(..) => "other".into(),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     keys::{self, Keyring},
     memo::{Opened, OpenedState},
     performance::{self, Performance},
+    purse::Purse,
     records::{
         self, BlockReceipts, ClusterState, Membership, Position, RecordError, Secret, Statement,
     },
@@ -32,7 +33,9 @@ use phat_engine::{Engine, ExecutionFault, State, StateError, pink::PinkEvent, sc
 use phat_follower::{Batch, BlockError, FinalBlock, FollowError, Follower, Head, verify_old};
 use phat_primitives::{
     Balance, BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId, commitment,
+    credit::CreditOrder,
     message::{ClusterMessage, KeyDelivery, Message, Outbound},
+    policy::FeeModel,
     report::{
         ContractReady, Heartbeat, Payload, PrivateContractReady, Roots, SignedContractReady,
         SignedPrivateContractReady,
@@ -334,17 +337,19 @@ pub struct Node {
     /// Whether the chain is so far ahead that blocks are followed and not applied to the cluster: a
     /// snapshot will be quicker.
     deferring: bool,
+    purse: Arc<Purse>,
     views: watch::Sender<View>,
 }
 
 impl Node {
     /// Takes up where the records in `store` end; begins with `fresh` if there are none.
-    pub fn open(
+    pub(crate) fn open(
         identity: Keypair,
         genesis: Hash,
         store: Store,
         engines: Engines,
         fresh: Follower,
+        purse: Arc<Purse>,
     ) -> Result<Self, NodeError> {
         let engines = engines.keeping(&store, &identity);
         let snapshot = store.snapshot()?;
@@ -371,6 +376,7 @@ impl Node {
             outbox_counter: kept.outbox_counter,
             caught_up: false,
             deferring: false,
+            purse,
             views: watch::Sender::new(view),
         };
         node.begin_anew()?;
@@ -415,6 +421,15 @@ impl Node {
         }
         let settings = phat_cluster::settings(&ClusterState(self.store.snapshot()?))?;
         Ok(settings.map(|settings| settings.system_contract))
+    }
+
+    /// What gives calls their weight in the worker's cluster.
+    pub(crate) fn fee_model(&self) -> Result<FeeModel, NodeError> {
+        if self.member.is_none() {
+            return Ok(FeeModel::default());
+        }
+        let policy = phat_cluster::policy(&ClusterState(self.store.snapshot()?))?;
+        Ok(policy.fee_model)
     }
 
     /// The last block followed.
@@ -597,6 +612,12 @@ impl Node {
             {
                 self.take_keys(number, cluster, delivery, snapshot, writes)?;
             }
+            // In memory, and before the block is committed: a slice is lent for good once its block is
+            // final, and hearing of it twice changes nothing.
+            Message::Cluster(cluster, ClusterMessage::Credit(order)) => match order {
+                CreditOrder::Lent(lent) => self.purse.lent(*cluster, lent),
+                CreditOrder::Recalled(account) => self.purse.recalled(*cluster, *account),
+            },
             _ => {}
         }
         Ok(())
@@ -608,6 +629,7 @@ impl Node {
         records::put_left(writes, &left);
         self.member = None;
         self.left = Some(left);
+        self.purse.close_all();
     }
 
     /// Takes the keys of a cluster that the worker was assigned to, or new ones of the one it is in.

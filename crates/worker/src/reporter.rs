@@ -1,6 +1,6 @@
 //! Tells the chain what the worker has to report: what stands in the outbox, statements about
-//! contracts, a heartbeat for every block that has changed the state or the receipts, and new evidence
-//! in time. What the chain has taken of the heartbeats it shows in the worker's record there, which is
+//! contracts, a heartbeat for every block that has changed the state or the receipts, what is spent of
+//! credits, and new evidence in time. What the chain has taken of the heartbeats it shows in the worker's record there, which is
 //! read with a proof.
 //!
 //! A report is signed anew for each attempt with the number that the chain expects next, read with a
@@ -16,6 +16,7 @@ use crate::{
     attest::{AttestError, Witness, latest},
     chain::{ChainError, Line},
     node::{MemberView, View},
+    purse::Purse,
     records::{self, RecordError, Statement},
     renewal::{Renewal, ServiceTime, Standing},
 };
@@ -25,6 +26,7 @@ use phat_crypto::{Keypair, contexts, rand_core::OsRng};
 use phat_follower::{ProofError, read_proof};
 use phat_primitives::{
     BlockNumber, Hash,
+    credit::CreditReport,
     limits::{MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS},
     report::{Heartbeat, Payload, Report, SignedReport, WorkerState},
     storage::{
@@ -33,13 +35,20 @@ use phat_primitives::{
     },
 };
 use phat_store::{CommitError, Store};
-use std::{collections::BTreeSet, sync::Arc};
-use tokio::{sync::watch, task::JoinHandle};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
 
 /// The chain's function that makes a transaction of a report.
 const REPORT_EXTRINSIC: &str = "WorkerApi_report_extrinsic";
 /// Blocks after which a report that is not on the chain is sent again.
 const RESEND_AFTER: BlockNumber = 3;
+/// How often the chain is told before the next block that somebody waits for a credit: anybody may claim
+/// to have one.
+const PRESS_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Statements about contracts that are handled at once: bounds the proof that is asked for.
 const STATEMENTS_PER_ROUND: usize = 64;
 
@@ -67,7 +76,20 @@ struct Sent {
     entries: Vec<u64>,
     /// It has new evidence; with when the worker came into service before it.
     renewal: Option<Option<u64>>,
+    /// What it says of credits.
+    credit: Option<CreditReport>,
     at: BlockNumber,
+}
+
+impl Sent {
+    /// Whether a report that says this of credits may be sent in its place. Evidence is alone in its
+    /// report.
+    fn may_give_way_to(&self, credit: &CreditReport) -> bool {
+        let others = self.signed.report.payloads.len() - usize::from(self.credit.is_some());
+        self.credit.as_ref() != Some(credit)
+            && self.renewal.is_none()
+            && others < MAX_REPORT_PAYLOADS as usize
+    }
 }
 
 /// The first entries of the outbox, as many as a report takes.
@@ -134,6 +156,9 @@ pub(crate) struct Reporter {
     witness: Arc<Witness>,
     renewal: Renewal,
     /// New evidence on its way. It may take seconds, for which reports do not wait.
+    purse: Arc<Purse>,
+    /// When the chain was told last that somebody waits for a credit.
+    pressed: Option<Instant>,
     making: Option<JoinHandle<Result<Evidence, AttestError>>>,
     /// New evidence, or why there is none.
     made: Option<Result<Evidence, AttestError>>,
@@ -152,6 +177,7 @@ impl Reporter {
         identity: Keypair,
         store: Store,
         witness: Arc<Witness>,
+        purse: Arc<Purse>,
         standing: watch::Sender<Standing>,
     ) -> Self {
         Self {
@@ -159,6 +185,8 @@ impl Reporter {
             store,
             renewal: Renewal::new(&witness.worker),
             witness,
+            purse,
+            pressed: None,
             making: None,
             made: None,
             standing,
@@ -199,7 +227,8 @@ impl Reporter {
             .and_then(|member| Some((member.joined, member.recent.last().map(|last| last.0)?)));
         let told = newest.is_none() || newest == self.known;
         let now_ms = latest(view.now_ms);
-        let idle = self.sent.is_none() && self.made.is_none();
+        let mut credit = self.purse.report();
+        let idle = self.sent.is_none() && self.made.is_none() && credit.is_none();
         let look = self.renewal.wants_to_look(view.head.number, now_ms);
         if outbox.is_empty() && told && idle && !look {
             return Ok(());
@@ -224,6 +253,9 @@ impl Reporter {
             }
             let due = view.head.number >= sent.at.saturating_add(RESEND_AFTER);
             if sequence == next {
+                if let Some(credit) = credit.take_if(|credit| sent.may_give_way_to(credit)) {
+                    return self.replace(chain, view, sent, credit).await;
+                }
                 let signed = sent.signed.clone();
                 self.sent = Some(Sent {
                     at: if due { view.head.number } else { sent.at },
@@ -242,33 +274,90 @@ impl Reporter {
         if evidence.is_some() || !self.renewal.in_service() {
             outbox.clear();
             heartbeats.clear();
+            credit = None;
         }
         let renewal = evidence.is_some().then(|| self.renewal.since_ms());
-        let (entries, rest): (Vec<_>, Vec<_>) = first_that_fit(outbox).into_iter().unzip();
+        let room = MAX_REPORT_PAYLOADS as usize - usize::from(credit.is_some());
+        let fitting = first_that_fit(outbox).into_iter().take(room);
+        let (entries, rest): (Vec<_>, Vec<_>) = fitting.unzip();
         let mut payloads: Vec<_> = evidence.into_iter().map(Payload::Evidence).collect();
         payloads.extend(rest);
+        payloads.extend(credit.clone().map(Payload::Credit));
         add_newest(&mut payloads, heartbeats);
         if payloads.is_empty() {
             return Ok(());
         }
-        let report = Report {
-            genesis: self.witness.genesis,
-            worker: self.witness.worker,
-            sequence: next,
-            payloads,
-        };
-        let signature = self
-            .identity
-            .sign(contexts::REPORT, &report.encode(), &mut OsRng);
-        let signed = SignedReport { report, signature };
+        let signed = self.sign(next, payloads);
         chain.submit(REPORT_EXTRINSIC, &signed).await?;
         self.sent = Some(Sent {
             signed,
             entries,
             renewal,
+            credit,
             at: view.head.number,
         });
         Ok(())
+    }
+
+    fn sign(&self, sequence: u64, payloads: Vec<Payload>) -> SignedReport {
+        let report = Report {
+            genesis: self.witness.genesis,
+            worker: self.witness.worker,
+            sequence,
+            payloads,
+        };
+        let signature = self
+            .identity
+            .sign(contexts::REPORT, &report.encode(), &mut OsRng);
+        SignedReport { report, signature }
+    }
+
+    /// Sends a report that says more of credits in the place of one that waits. The chain takes it if it
+    /// is worth a block and the other one was not. Should it take the other one, it says so, and all of
+    /// this one is said again.
+    async fn replace(
+        &mut self,
+        chain: &impl Line,
+        view: &View,
+        sent: Sent,
+        credit: CreditReport,
+    ) -> Result<(), ReportError> {
+        let Report {
+            sequence, payloads, ..
+        } = &sent.signed.report;
+        let others = payloads.iter();
+        let others = others.filter(|payload| !matches!(payload, Payload::Credit(_)));
+        let mut payloads: Vec<_> = others.cloned().collect();
+        payloads.push(Payload::Credit(credit.clone()));
+        let signed = self.sign(*sequence, payloads);
+        match chain.submit(REPORT_EXTRINSIC, &signed).await {
+            Ok(()) => {
+                self.sent = Some(Sent {
+                    signed,
+                    credit: Some(credit),
+                    at: view.head.number,
+                    ..sent
+                });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a report waits in its turn");
+                self.sent = Some(sent);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the chain what is left of credits, so that their owners get it back. The worker serves
+    /// nobody from here on.
+    pub(crate) async fn last_word(
+        &mut self,
+        chain: &impl Line,
+        view: &View,
+    ) -> Result<(), ReportError> {
+        self.purse.close_all();
+        // The first time it may only find that the last report has arrived.
+        self.report(chain, view).await?;
+        self.report(chain, view).await
     }
 
     /// Asks the chain, with a proof, how the worker stands, for the number of its next report, for the
@@ -326,9 +415,28 @@ impl Reporter {
         None
     }
 
+    /// Ends when there is something to report before the next block: new evidence, or something about
+    /// credits that somebody waits for, at most once in [`PRESS_AGAIN_AFTER`].
+    pub(crate) async fn has_news(&mut self) {
+        let (purse, pressed) = (self.purse.clone(), self.pressed);
+        let pressing = async {
+            purse.is_pressing().await;
+            if let Some(pressed) = pressed {
+                sleep_until(pressed + PRESS_AGAIN_AFTER).await;
+            }
+        };
+        let is_pressing = tokio::select! {
+            () = self.evidence_is_made() => false,
+            () = pressing => true,
+        };
+        if is_pressing {
+            self.pressed = Some(Instant::now());
+        }
+    }
+
     /// Ends when evidence that is being made is there, or cannot be had: then there is something to
     /// report. Never ends if none is being made.
-    pub(crate) async fn evidence_is_made(&mut self) {
+    async fn evidence_is_made(&mut self) {
         let Some(making) = &mut self.making else {
             return std::future::pending().await;
         };
@@ -343,6 +451,9 @@ impl Reporter {
             records::delete_outbox(&mut writes, counter);
         }
         writes.commit()?;
+        if let Some(credit) = sent.credit {
+            self.purse.told(&credit);
+        }
         if let Some(before) = sent.renewal {
             match self.renewal.since_ms() {
                 since if since.is_some() && since != before => self.renewal.succeeded(now_ms),

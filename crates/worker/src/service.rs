@@ -7,6 +7,7 @@ use crate::{
     memo::{Agreements, Certificates},
     metrics::{Metrics, Page, Refusal},
     node::{MemberView, View},
+    purse::{Charge, NotEnough, Purse},
     records,
     renewal::Standing,
     server::{Service, ServiceError},
@@ -15,12 +16,13 @@ use crate::{
     turns::{Caller, Flow, Turns, processor_time},
 };
 use codec::{Decode, DecodeAll, Encode};
-use phat_cluster::{Ask, QueryError, Settings, owner, settings, weight};
+use phat_cluster::{Ask, QueryError, Settings, owner, policy, settings, weight};
 use phat_crypto::{Keypair, SharedKey, certificate, contexts, envelope, rand_core::OsRng};
 use phat_engine::{Engine, ExecutionFault, Overlay, State, schema};
 use phat_primitives::{
-    AccountId, ClusterId, ContractId, Hash, blake2_256,
+    AccountId, Balance, ClusterId, ContractId, Hash, blake2_256,
     command::EncryptedData,
+    policy::FeeModel,
     query::{
         AnswerStatement, InkQuery, InkQueryData, InkQueryError, InkQueryOk, InkResponse, QueryHead,
         ReceiptProofRequest, ReceiptProofResponse, ReceiptRequest, ReceiptResponse, SignedAnswer,
@@ -46,6 +48,8 @@ use tokio::sync::watch;
 const MAX_ANSWERED: usize = 65_536;
 /// When a client should try again while the worker has nothing to serve.
 const NOT_READY_RETRY: Duration = Duration::from_secs(3);
+/// When a client should try again for whose credit the worker has asked the chain: with the next block.
+const CREDIT_RETRY: Duration = Duration::from_secs(1);
 /// Part of the memory for queries from which on no further one begins, in quarters.
 const FULL_QUARTERS: usize = 3;
 
@@ -66,6 +70,8 @@ pub(crate) struct WorkerService {
     pub(crate) certificates: Certificates,
     pub(crate) agreements: Agreements,
     pub(crate) turns: Arc<Turns>,
+    /// What is left of the credits of callers.
+    pub(crate) purse: Arc<Purse>,
     pub(crate) metrics: Arc<Metrics>,
     /// Runs the queries.
     pub(crate) queries: Engine,
@@ -184,7 +190,10 @@ impl WorkerService {
             Some(shared) => shared,
             None => {
                 let agreement = async { self.identity.agree(&client) };
-                let agreed = self.turns.run(Flow::Worker, client, 0, agreement).await?;
+                let agreed = self
+                    .turns
+                    .run(Flow::Worker, client, None, 0, agreement)
+                    .await?;
                 agreed.map_err(|error| undecipherable(&error))?
             }
         };
@@ -206,23 +215,65 @@ impl WorkerService {
 
     /// Finds out who signed a request, and that it is a new one.
     fn sender(&self, opened: &Opened, view: &View) -> Result<AccountId, ServiceError> {
+        let signer = self.signer(opened, view)?;
+        self.once(opened, signer)?;
+        Ok(signer)
+    }
+
+    /// Finds out who signed a request.
+    fn signer(&self, opened: &Opened, view: &View) -> Result<AccountId, ServiceError> {
         let Opened {
             signature, bytes, ..
         } = opened;
         let block = view.head.number;
         let signer = certificate::verify_query_knowing(bytes, signature, block, &self.certificates)
             .map_err(|error| refused("bad-certificate", error))?;
+        Ok(signer.account)
+    }
+
+    /// Refuses a request that has been answered before.
+    fn once(&self, opened: &Opened, signer: AccountId) -> Result<(), ServiceError> {
         // With the account: who sees the bytes and sends them as their own must not use them up.
-        if !self
-            .answered
-            .insert(blake2_256(&(signer.account, bytes).encode()))
-        {
+        let request = (signer, &opened.bytes).encode();
+        if !self.answered.insert(blake2_256(&request)) {
             return Err(refused(
                 "answered-before",
                 "this very query has been answered before: make a new one with a new nonce",
             ));
         }
-        Ok(signer.account)
+        Ok(())
+    }
+
+    /// Sets aside what a query pays. Who pays must be known before the query waits for its turn, which
+    /// depends on it: so the signature is checked at the worker's cost, as key agreements are.
+    async fn charge(
+        &self,
+        view: &View,
+        member: &MemberView,
+        opened: &Opened,
+        amount: Balance,
+    ) -> Result<Charge, ServiceError> {
+        let policy = policy(&*view.state()).map_err(internal)?;
+        if policy.fee_model != FeeModel::PayPerWeight {
+            return Err(refused(
+                "not-paid-by-weight",
+                "calls are weighed by stake in this cluster: ask without paying",
+            ));
+        }
+        let signer = async { self.signer(opened, view) };
+        let (client, work) = (opened.client, opened.work);
+        let turn = self.turns.run(Flow::Worker, client, None, work, signer);
+        let signer = turn.await??;
+        let cluster = member.cluster.id();
+        let charge = self.purse.reserve(cluster, signer, amount);
+        let charge = charge.map_err(|NotEnough| {
+            self.metrics.refused(Refusal::Credit);
+            ServiceError::Overloaded {
+                code: "no-credit",
+                retry_after: CREDIT_RETRY,
+            }
+        })?;
+        Ok(charge)
     }
 
     /// The flow that a query is charged to: [`Flow::Worker`] if the contract does not exist, because
@@ -309,6 +360,7 @@ impl WorkerService {
         sender: &AccountId,
         query: InkQuery,
         flow: Flow,
+        charge: Option<&mut Charge>,
     ) -> Result<InkQueryOk, Unanswered> {
         let failed = |error: &dyn std::fmt::Display| {
             Unanswered::Refused(InkQueryError::RuntimeError(error.to_string()))
@@ -363,6 +415,10 @@ impl WorkerService {
                 ));
             }
         };
+        let mut charge = charge;
+        if let Some(charge) = &mut charge {
+            charge.begin();
+        }
         let at = (member.applied, member.now_ms);
         let here = Here {
             deadline: Some(Instant::now() + self.query_timeout),
@@ -375,7 +431,12 @@ impl WorkerService {
         {
             Ok(bytes) => Ok(InkQueryOk::InkMessageReturn(bytes)),
             // Every contract instance is in use: the same query can succeed a moment later.
-            Err(QueryError::Execution(ExecutionFault::Busy)) => Err(Unanswered::Busy),
+            Err(QueryError::Execution(ExecutionFault::Busy)) => {
+                if let Some(charge) = charge {
+                    charge.spare();
+                }
+                Err(Unanswered::Busy)
+            }
             Err(error) => Err(failed(&error)),
         }
     }
@@ -602,14 +663,33 @@ impl Service for WorkerService {
         let (view, member) = self.serving()?;
         let sign = request.sign;
         let opened = self.open(request).await?;
-        let query = InkQuery::decode_all(&mut &opened.plain[..])
+        let (query, amount) = InkQuery::decode_paying(&opened.plain)
             .map_err(|_| refused("malformed", "what was encrypted is not a query"))?;
         let QueryHead { id, nonce } = query.head;
-        let flow = self.flow(&view, id)?;
+        let mut flow = self.flow(&view, id)?;
         self.has_memory(flow)?;
+        // Nobody pays for a contract that is not there.
+        let mut charge = match amount > 0 && flow != Flow::Worker {
+            true => Some(self.charge(&view, &member, &opened, amount).await?),
+            false => None,
+        };
+        if let Some(charge) = &charge {
+            flow = Flow::Paid(charge.account(), id);
+        }
+        let paid = charge.as_ref().map(Charge::amount);
+        // What was done until the signature was known to be good is charged to the worker.
+        let done = if paid.is_some() { 0 } else { opened.work };
+        let client = opened.client;
         let answer = async {
-            let sender = self.sender(&opened, &view)?;
-            let result = match self.answer(&view, &member, &sender, query, flow).await {
+            let sender = match &charge {
+                Some(charge) => {
+                    self.once(&opened, charge.account())?;
+                    charge.account()
+                }
+                None => self.sender(&opened, &view)?,
+            };
+            let answering = self.answer(&view, &member, &sender, query, flow, charge.as_mut());
+            let result = match answering.await {
                 Ok(answer) => Ok(answer),
                 Err(Unanswered::Refused(error)) => Err(error),
                 Err(Unanswered::Busy) => return Err(self.overloaded(Refusal::Instances, flow)),
@@ -622,9 +702,7 @@ impl Service for WorkerService {
             }
             Ok(response)
         };
-        self.turns
-            .run(flow, opened.client, opened.work, answer)
-            .await?
+        self.turns.run(flow, client, paid, done, answer).await?
     }
 
     async fn handover(&self, request: &[u8]) -> Result<Vec<u8>, ServiceError> {
@@ -661,7 +739,7 @@ impl Service for WorkerService {
             self.seal(&member, &opened.shared, &response.encode())
         };
         self.turns
-            .run(Flow::Worker, opened.client, opened.work, answer)
+            .run(Flow::Worker, opened.client, None, opened.work, answer)
             .await?
     }
 
@@ -700,7 +778,7 @@ impl Service for WorkerService {
             self.seal(&member, &opened.shared, &response.encode())
         };
         self.turns
-            .run(Flow::Worker, opened.client, opened.work, answer)
+            .run(Flow::Worker, opened.client, None, opened.work, answer)
             .await?
     }
 }

@@ -9,13 +9,17 @@
 //! flow of its own, [`Flow::Worker`]. It weighs a quarter of all stake, so strangers who send rubbish
 //! cannot keep contracts from computing. The system contract, which clients ask with every
 //! transaction, weighs an eighth at least, whether anybody stakes on it or not.
+//!
+//! In a cluster that weighs calls by what is paid for them, each query brings what it pays as its weight
+//! ([`Flow::Paid`]), and stakes count for nothing: queries for which nobody pays get what is left. The
+//! worker and the system contract then weigh a part of what wants to compute at present.
 
 use crate::{
     metrics::{Metrics, Refusal},
     server::{ServerLimits, ServiceError},
 };
 use futures::task::AtomicWaker;
-use phat_primitives::{Balance, ContractId};
+use phat_primitives::{AccountId, Balance, ContractId, policy::FeeModel};
 use phat_scheduler::{FlowStatus, Limits, Refused, Scheduler, Ticket, Work};
 use rustix::time::{ClockId, clock_gettime};
 use std::{
@@ -45,6 +49,8 @@ pub(crate) enum Flow {
     Worker,
     /// The queries of a contract.
     Contract(ContractId),
+    /// The queries of a contract for which an account pays.
+    Paid(AccountId, ContractId),
 }
 
 /// What is staked on contracts: the weights that they have here.
@@ -97,7 +103,48 @@ struct Queue {
     turns: HashMap<Ticket, Arc<Turn>>,
     /// Stakes above 0.
     stakes: HashMap<ContractId, Balance>,
+    model: FeeModel,
     system: Option<ContractId>,
+}
+
+impl Queue {
+    /// The weight that a stake gives.
+    fn counts(&self, stake: Balance) -> Balance {
+        match self.model {
+            FeeModel::Stake => stake,
+            FeeModel::PayPerWeight => 0,
+        }
+    }
+
+    /// Gives the worker and the system contract their weights, beside those of stakes.
+    fn weigh_own(&mut self, system: Option<ContractId>) {
+        let stakes = self.stakes.values();
+        let all = stakes.fold(0, |all: Balance, stake| all.saturating_add(*stake));
+        let all = self.counts(all);
+        let own = |contract| self.counts(self.stakes.get(&contract).copied().unwrap_or_default());
+        let before = self.system.filter(|before| Some(*before) != system);
+        let before = before.map(|before| (before, own(before)));
+        let system_weight = |system| own(system).max(all / SYSTEM_SHARE).max(1);
+        let now = system.map(|system| (system, system_weight(system)));
+        for (contract, weight) in before.into_iter().chain(now) {
+            self.scheduler.set_weight(&Flow::Contract(contract), weight);
+        }
+        let worker = (all / WORKER_SHARE).max(1);
+        self.scheduler.set_weight(&Flow::Worker, worker);
+        self.system = system;
+    }
+
+    /// What a request weighs that nobody pays for, where others are paid for; `None` if that is nothing,
+    /// or as it was given.
+    fn weight_beside_payers(&self, flow: Flow) -> Option<Balance> {
+        let part = match (self.model, flow) {
+            (FeeModel::Stake, _) => return None,
+            (_, Flow::Worker) => WORKER_SHARE,
+            (_, Flow::Contract(contract)) if self.system == Some(contract) => SYSTEM_SHARE,
+            _ => return None,
+        };
+        Some(self.scheduler.active_weight() / part)
+    }
 }
 
 /// What the queue and a waiting future say to each other.
@@ -144,6 +191,7 @@ impl Turns {
                 scheduler,
                 turns: HashMap::new(),
                 stakes: HashMap::new(),
+                model: FeeModel::Stake,
                 system: None,
             }),
             metrics,
@@ -161,26 +209,11 @@ impl Turns {
             }
             let (Stakes::Changed(set) | Stakes::All(set)) = stakes;
             for (contract, stake) in set {
+                let weight = queue.counts(*stake);
                 let flow = Flow::Contract(*contract);
-                queue.scheduler.set_weight(&flow, *stake);
+                queue.scheduler.set_weight(&flow, weight);
             }
-            let all = queue
-                .stakes
-                .values()
-                .fold(0, |all: Balance, stake| all.saturating_add(*stake));
-            let worker = (all / WORKER_SHARE).max(1);
-            queue.scheduler.set_weight(&Flow::Worker, worker);
-            let own =
-                |contract: &ContractId| queue.stakes.get(contract).copied().unwrap_or_default();
-            if let Some(before) = queue.system.filter(|before| Some(*before) != system) {
-                let weight = own(&before);
-                queue.scheduler.set_weight(&Flow::Contract(before), weight);
-            }
-            if let Some(system) = system {
-                let weight = own(&system).max(all / SYSTEM_SHARE).max(1);
-                queue.scheduler.set_weight(&Flow::Contract(system), weight);
-            }
-            queue.system = system;
+            queue.weigh_own(system);
             let mut heaviest: Vec<_> = queue.stakes.iter().collect();
             heaviest.sort_unstable_by_key(|(contract, stake)| (Reverse(**stake), **contract));
             let heaviest = heaviest.into_iter().map(|(contract, _)| *contract);
@@ -188,8 +221,30 @@ impl Turns {
         });
     }
 
+    /// Says what gives calls their weight.
+    pub(crate) fn set_model(&self, model: FeeModel) {
+        self.change(|queue| {
+            if model == queue.model {
+                return;
+            }
+            queue.model = model;
+            let stakes: Vec<_> = queue
+                .stakes
+                .iter()
+                .map(|(id, stake)| (*id, *stake))
+                .collect();
+            for (contract, stake) in stakes {
+                let weight = queue.counts(stake);
+                queue
+                    .scheduler
+                    .set_weight(&Flow::Contract(contract), weight);
+            }
+            queue.weigh_own(queue.system);
+        });
+    }
+
     /// Runs a future when it is its flow's turn. `before` is what has been done for it already, and is
-    /// charged to the flow as well.
+    /// charged to the flow as well. `paid` is the weight that a query of [`Flow::Paid`] brings.
     ///
     /// # Errors
     ///
@@ -198,11 +253,12 @@ impl Turns {
         self: &Arc<Self>,
         flow: Flow,
         caller: Caller,
+        paid: Option<Balance>,
         before: Work,
         future: F,
     ) -> Result<F::Output, ServiceError> {
         let turn = Arc::new(Turn::default());
-        let ticket = self.admit(flow, caller, &turn)?;
+        let ticket = self.admit(flow, caller, paid, &turn)?;
         let running = Running {
             turns: self.clone(),
             flow,
@@ -218,9 +274,16 @@ impl Turns {
         Ok(running.await)
     }
 
-    fn admit(&self, flow: Flow, caller: Caller, turn: &Arc<Turn>) -> Result<Ticket, ServiceError> {
+    fn admit(
+        &self,
+        flow: Flow,
+        caller: Caller,
+        paid: Option<Balance>,
+        turn: &Arc<Turn>,
+    ) -> Result<Ticket, ServiceError> {
         let admitted = self.change(|queue| {
-            let ticket = queue.scheduler.admit(&flow, caller);
+            let weight = paid.or_else(|| queue.weight_beside_payers(flow));
+            let ticket = queue.scheduler.admit(&flow, caller, weight);
             let ticket =
                 ticket.map_err(|refused| (refused, queue.scheduler.expected_wait(&flow)))?;
             queue.turns.insert(ticket, turn.clone());
@@ -411,9 +474,9 @@ mod tests {
             None,
         );
         let (answer, answered) = oneshot::channel::<u8>();
-        let mut slow = pin!(turns.run(contract(1), [0; 32], 0, answered));
+        let mut slow = pin!(turns.run(contract(1), [0; 32], None, 0, answered));
         assert!(poll(slow.as_mut()).is_pending());
-        assert!(block_on(turns.run(contract(2), [0; 32], 0, burn())).is_ok());
+        assert!(block_on(turns.run(contract(2), [0; 32], None, 0, burn())).is_ok());
         assert!(poll(slow.as_mut()).is_pending());
         answer.send(7).unwrap();
         assert!(matches!(poll(slow.as_mut()), Ready(Ok(Ok(7)))));
@@ -428,14 +491,14 @@ mod tests {
             &Stakes::Changed(vec![(ContractId::repeat_byte(1), 1)]),
             None,
         );
-        let mut long = pin!(turns.run(contract(1), [0; 32], 0, async {
+        let mut long = pin!(turns.run(contract(1), [0; 32], None, 0, async {
             burn().await;
             tokio::task::yield_now().await;
             burn().await;
         }));
         // Outside of a runtime `yield_now` wakes at once.
         assert!(poll(long.as_mut()).is_pending());
-        let mut other = pin!(turns.run(contract(1), [0; 32], 1_000, async {}));
+        let mut other = pin!(turns.run(contract(1), [0; 32], None, 1_000, async {}));
         assert!(poll(other.as_mut()).is_pending());
         assert!(matches!(poll(long.as_mut()), Ready(Ok(()))));
         assert!(matches!(poll(other.as_mut()), Ready(Ok(()))));
@@ -445,7 +508,7 @@ mod tests {
     #[test]
     fn too_many_are_refused_and_who_goes_away_makes_room() {
         let turns = turns(1);
-        let admit = |caller| turns.admit(contract(1), [caller; 32], &Arc::default());
+        let admit = |caller| turns.admit(contract(1), [caller; 32], None, &Arc::default());
         let holder = admit(0).unwrap();
         for caller in 1..3 {
             admit(caller).unwrap();
@@ -459,7 +522,8 @@ mod tests {
     #[test]
     fn a_query_whose_client_is_gone_leaves_nothing_behind() {
         let turns = turns(1);
-        let mut query = Box::pin(turns.run(contract(1), [0; 32], 0, std::future::pending::<()>()));
+        let mut query =
+            Box::pin(turns.run(contract(1), [0; 32], None, 0, std::future::pending::<()>()));
         assert!(poll(query.as_mut()).is_pending());
         assert_eq!(turns.lock().scheduler.begun(), 1);
         drop(query);
@@ -504,5 +568,23 @@ mod tests {
         assert_eq!(weight(contract(7)), Some(400));
         turns.set_stakes(&Stakes::Changed(vec![(system, 0)]), None);
         assert_eq!(weight(contract(7)), None);
+    }
+
+    #[test]
+    fn where_calls_are_paid_for_stakes_count_for_nothing_and_the_worker_has_its_part() {
+        let turns = turns(1);
+        let staked = ContractId::repeat_byte(1);
+        let system = ContractId::repeat_byte(7);
+        turns.set_model(FeeModel::PayPerWeight);
+        turns.set_stakes(&Stakes::Changed(vec![(staked, 800)]), Some(system));
+        let weight = |flow| weight(&turns, flow).unwrap_or_default();
+        assert_eq!(weight(Flow::Contract(staked)), 0);
+        let paid = Flow::Paid(AccountId([3; 32]), staked);
+        let turn = Arc::default();
+        turns.admit(paid, [0; 32], Some(8_000), &turn).unwrap();
+        turns.admit(Flow::Worker, [0; 32], None, &turn).unwrap();
+        assert_eq!((weight(paid), weight(Flow::Worker)), (8_000, 2_000));
+        turns.set_model(FeeModel::Stake);
+        assert_eq!(weight(Flow::Contract(staked)), 800);
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     metrics::Metrics,
     node::{Effects, Engines, Node, NodeError, View},
     platform::Platform,
+    purse::Purse,
     records,
     renewal::Standing,
     reporter::Reporter,
@@ -23,8 +24,9 @@ use crate::{
     turns::{Stakes, Turns},
 };
 use phat_attestation::Evidence;
+use phat_crypto::rand_core::{OsRng, RngCore};
 use phat_follower::{Follower, Genesis, GenesisError};
-use phat_primitives::{AccountId, WorkerId};
+use phat_primitives::{AccountId, Hash, WorkerId};
 use phat_store::{OpenError, Owner, Store};
 use std::{
     fs, io,
@@ -41,6 +43,9 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 /// How long to wait for news of a block before asking for it.
 const POLL_AFTER: Duration = Duration::from_secs(10);
+
+/// How long a worker that stops tries to tell the chain what it has spent of credits.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// How long to apply blocks before a snapshot is looked for again.
 const SEARCH_AGAIN_AFTER: Duration = Duration::from_secs(60);
@@ -161,15 +166,19 @@ impl Worker {
         }
         let follower = Follower::new(genesis)?;
         let queries = engines.queries.clone();
+        let id = WorkerId(identity.public());
+        let mut session = Hash::zero();
+        OsRng.fill_bytes(&mut session.0);
+        let purse = Purse::new(id, session);
         let node = Node::open(
             identity.clone(),
             genesis_hash,
             store.clone(),
             engines.clone(),
             follower,
+            purse.clone(),
         )?;
         let views = node.views();
-        let id = WorkerId(identity.public());
         let logs = Arc::new(Logs::default());
         let metrics = Arc::new(Metrics::default());
         let turns = Arc::new(Turns::new(&limits, metrics.clone()));
@@ -216,6 +225,7 @@ impl Worker {
             certificates: Certificates::default(),
             agreements: Agreements::default(),
             turns: turns.clone(),
+            purse: purse.clone(),
             metrics,
             queries,
             query_memory: limits.query_memory,
@@ -236,7 +246,7 @@ impl Worker {
         // must not wait for that.
         let runtime = tokio::runtime::Handle::current();
         let following = tokio::task::spawn_blocking(move || runtime.block_on(following));
-        let reporter = Reporter::new(identity, store, witness.clone(), standing);
+        let reporter = Reporter::new(identity, store, witness.clone(), purse, standing);
         let reporting = report(chain, reporter, views.clone(), stopped);
         // Evidence needs the score: it is there when somebody asks for evidence.
         let measuring = tokio::spawn(async move {
@@ -453,6 +463,7 @@ async fn follow_connected(
     let mut news = chain.subscribe_finalized().await?;
     let stakes = |node: &Node, changed: Stakes| {
         here.cache.set_weights(&changed);
+        turns.set_model(node.fee_model()?);
         turns.set_stakes(&changed, node.system_contract()?);
         Ok::<_, NodeError>(())
     };
@@ -505,8 +516,21 @@ async fn report(
     loop {
         tokio::select! {
             changed = views.changed() => if changed.is_err() { return },
-            () = reporter.evidence_is_made() => {}
-            () = until(stopped.clone()) => return,
+            () = reporter.has_news() => {}
+            () = until(stopped.clone()) => {
+                let view = views.borrow().clone();
+                let last_word = async {
+                    let chain = match connection.take() {
+                        Some(chain) => chain,
+                        None => Chain::connect(&url).await?,
+                    };
+                    reporter.last_word(&chain, &view).await
+                };
+                if let Ok(Err(error)) = timeout(LAST_WORD, last_word).await {
+                    tracing::debug!(%error, "the last report was not sent");
+                }
+                return;
+            }
         }
         let view = views.borrow_and_update().clone();
         let chain = match connection.take() {

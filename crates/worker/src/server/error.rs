@@ -26,7 +26,8 @@ pub enum ServiceError {
     #[error("{}", overloaded(.code))]
     Overloaded {
         /// What there is too much of: `overloaded` for the worker as a whole, `contract-overloaded`
-        /// for the queries of the contract, `too-many-queries` for those of the caller.
+        /// for the queries of the contract, `too-many-queries` for those of the caller; `no-credit` if
+        /// the worker has too little of the caller's credit.
         code: &'static str,
         /// When to try again.
         retry_after: Duration,
@@ -51,6 +52,9 @@ fn overloaded(code: &str) -> &'static str {
             "more is asked of this contract than its share of the worker allows; try again later or ask another worker of the cluster"
         }
         "too-many-queries" => "you have asked too much at once; wait for the answers and try again",
+        "no-credit" => {
+            "this worker has less of your credit than you want to pay, and has asked the chain for more: try again in a few seconds; if that goes on, pay less than one slice, or add to your credit"
+        }
         _ => "the worker has too much to do; try again later or ask another worker of the cluster",
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     attest::Witness,
     identity,
     node::{Engines, Node, View},
+    purse::Purse,
     records,
     renewal::Standing,
     reporter::Reporter,
@@ -15,7 +16,7 @@ use crate::{
 };
 use phat_crypto::Keypair;
 use phat_follower::{Follower, Genesis};
-use phat_primitives::{AccountId, BlockNumber, WorkerId, report::Payload};
+use phat_primitives::{AccountId, BlockNumber, Hash, WorkerId, report::Payload};
 use phat_store::{Owner, Store};
 use std::{
     fs,
@@ -120,12 +121,15 @@ impl Machine {
         };
         let key = identity::store_key(&self.identity);
         let store = Store::open(&self.records(), &key, owner).unwrap();
+        // Nobody pays for queries here, so that sessions need not differ.
+        let purse = Purse::new(self.id(), Hash::default());
         let node = Node::open(
             self.identity.clone(),
             setting.genesis.hash,
             store.clone(),
             setting.engines.clone(),
             Follower::new(setting.genesis.clone()).unwrap(),
+            purse.clone(),
         )
         .unwrap();
         let views = node.views();
@@ -157,6 +161,7 @@ impl Machine {
             self.identity.clone(),
             store.clone(),
             witness.clone(),
+            purse,
             standing,
         );
         self.running = Some(Running {
@@ -241,7 +246,7 @@ impl Running {
         for _ in 0..4 {
             tokio::task::yield_now().await;
         }
-        let made = self.reporter.evidence_is_made();
+        let made = self.reporter.has_news();
         tokio::select! {
             biased;
             () = made => {}
