@@ -95,6 +95,8 @@ pub(crate) enum Command {
     /// Look after a cluster that you own
     #[command(subcommand)]
     Cluster(commands::cluster::Command),
+    /// Pay in advance for queries, in a cluster that weighs them by that, and get back what is left
+    Credit(commands::credit::Args),
     /// Let a worker whose state differed from the others' be in a cluster again
     Readmit(commands::readmit::Args),
     /// Try out the rules of the economy, without a network

@@ -86,6 +86,7 @@ async fn run(cli: Cli) -> Result<Option<Report>, CliError> {
         Some(Command::Stake(what)) => commands::stake::stake(&context, what).await?,
         Some(Command::Unstake(what)) => commands::stake::unstake(&context, what).await?,
         Some(Command::Cluster(command)) => commands::cluster::run(&context, command).await?,
+        Some(Command::Credit(args)) => commands::credit::run(&context, args).await?,
         Some(Command::Readmit(args)) => commands::readmit::run(&context, args).await?,
     };
     Ok(Some(report))

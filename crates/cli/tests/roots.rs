@@ -6,7 +6,7 @@
 mod running;
 
 use codec::Decode;
-use phat_client::{Account, Bundle, ChainClient, Client, Options};
+use phat_client::{Account, Bundle, ChainClient, Client, Options, Terms};
 use phat_crypto::contexts;
 use phat_primitives::{
     AccountId, Hash,
@@ -245,8 +245,12 @@ async fn an_answer_is_signed_if_asked_for_and_says_which_state_it_comes_from() {
         .unwrap();
     assert!(plain.signed.is_none());
     assert!(plain.block > 0 && plain.state_root != Hash::zero());
+    let signed = Terms {
+        sign: true,
+        ..Terms::default()
+    };
     let answer = client
-        .query_signed(token_id, &api, "total_supply", &none)
+        .ask(token_id, &api, "total_supply", &none, signed)
         .await
         .unwrap();
     assert_eq!(answer.output, plain.output);

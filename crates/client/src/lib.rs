@@ -55,4 +55,4 @@ pub use keys::Account;
 pub use phat_primitives as primitives;
 pub use proof::ProvenReceipt;
 pub use transcode::{Output, Readable};
-pub use worker::{Caller, Roots, WorkerClient};
+pub use worker::{Caller, Roots, Terms, WorkerClient};

@@ -119,6 +119,9 @@ impl Roots {
     }
 }
 
+/// The word by which a worker says that it has too little of the caller's credit.
+const NO_CREDIT: &str = "no-credit";
+
 /// Why a worker gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
@@ -142,6 +145,11 @@ pub enum WorkerError {
         /// When to ask again, if it said so.
         retry_after: Option<Duration>,
     },
+    /// The worker has less of the caller's credit than it is to be paid. It has asked the chain for more.
+    #[error(
+        "the worker has less of your credit than you want to pay: `phat credit` shows how much is left and where; pay less than one slice, add to the credit, or ask again in a few seconds"
+    )]
+    NoCredit,
     /// The worker refuses the request.
     #[error("the worker refuses: {message}")]
     Refused {
@@ -277,19 +285,20 @@ impl WorkerClient {
         contract: ContractId,
         data: InkQueryData,
     ) -> Result<Vec<u8>, WorkerError> {
-        let told = self.ask(caller, contract, data, false).await?;
+        let told = self.ask(caller, contract, data, Terms::default()).await?;
         Ok(told.bytes)
     }
 
-    /// Sends a query and returns the answer with all that the worker says about it. If `sign` is set,
-    /// the worker is asked for its signature, and an answer without a good one is refused.
+    /// Sends a query and returns the answer with all that the worker says about it. If the worker is
+    /// asked for its signature, an answer without a good one is refused.
     pub async fn ask(
         &self,
         caller: &Caller,
         contract: ContractId,
         data: InkQueryData,
-        sign: bool,
+        terms: Terms,
     ) -> Result<Told, WorkerError> {
+        let Terms { sign, pay } = terms;
         let query = InkQuery {
             head: QueryHead {
                 id: contract,
@@ -297,7 +306,7 @@ impl WorkerClient {
             },
             data,
         };
-        let request = query.encode();
+        let request = query.encode_paying(pay);
         let method = Method::ContractQuery;
         let (plain, response) = self.exchange(method, caller, &request, sign).await?;
         let answer: InkResponse = self.decode(&plain)?;
@@ -518,6 +527,16 @@ impl WorkerClient {
     }
 }
 
+/// How a query is to be answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Terms {
+    /// The worker signs its answer.
+    pub sign: bool,
+    /// What the caller pays of a credit, in a cluster that weighs queries by that. Nothing may be paid
+    /// elsewhere.
+    pub pay: Balance,
+}
+
 /// An answer, and what the worker says about it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Told {
@@ -615,10 +634,14 @@ async fn request<T: Message + Default>(
     if status.is_success() {
         return T::decode(bytes.as_slice()).map_err(|error| bad(error.to_string()));
     }
+    let error = PrpcError::decode(bytes.as_slice());
     if status.as_u16() == 503 {
-        return Err(WorkerError::Overloaded { retry_after });
+        return Err(match error {
+            Ok(error) if error.code == NO_CREDIT => WorkerError::NoCredit,
+            _ => WorkerError::Overloaded { retry_after },
+        });
     }
-    match PrpcError::decode(bytes.as_slice()) {
+    match error {
         Ok(error) if !error.message.is_empty() => Err(WorkerError::Refused {
             status: status.as_u16(),
             code: error.code,

@@ -127,7 +127,7 @@ async fn policy(context: &Context, args: PolicyArgs) -> Result<Report, CliError>
     Ok(show(&cluster, &policy, block))
 }
 
-async fn find(chain: &ChainClient, number: Option<u64>) -> Result<Cluster, CliError> {
+pub(super) async fn find(chain: &ChainClient, number: Option<u64>) -> Result<Cluster, CliError> {
     let id = number.map(ids::cluster_id);
     let found = match id {
         Some(id) => chain.cluster(id).await?,

@@ -5,6 +5,7 @@ pub(crate) mod accounts;
 pub(crate) mod call;
 pub(crate) mod cluster;
 pub(crate) mod contracts;
+pub(crate) mod credit;
 pub(crate) mod deploy;
 pub(crate) mod economy;
 pub(crate) mod logs;

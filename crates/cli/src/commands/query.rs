@@ -8,7 +8,9 @@ use crate::{
     report::{Report, lines, style, waiting},
 };
 use codec::Encode;
-use phat_client::{ClientError, Output, Readable, keys::address};
+use phat_client::{
+    ClientError, Output, Readable, Terms, amount::parse_amount, keys::address, primitives::Balance,
+};
 use serde_json::json;
 
 /// Arguments of `phat query`.
@@ -17,6 +19,7 @@ use serde_json::json;
   phat query token balance_of //Alice
   phat query token balance_of //Alice --worker http://127.0.0.1:8001 --json
   phat query token total_supply --signed --json
+  phat query token total_supply --pay 0.01PHA
   phat query 45xGpmHzQQAJW3SjS5fFyJ5t4cQWUKL3SGBzPvrzRLLqnKQt get --bundle flipper.contract")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -25,6 +28,9 @@ pub(crate) struct Args {
     /// others can check it
     #[arg(long)]
     signed: bool,
+    /// Pay so much of your credit, in a cluster that weighs queries by that: 0.01PHA, or smallest units
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_amount, default_value = "0")]
+    pay: Balance,
 }
 
 fn bytes(bytes: &[u8]) -> String {
@@ -44,14 +50,11 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Report, CliErro
         .map_err(ClientError::from)?;
     let (interface, message) = (&bundle.interface, &call.message);
     let answer = waiting("waiting for the worker", async {
-        match args.signed {
-            true => {
-                client
-                    .query_signed(id, interface, message, &call.args)
-                    .await
-            }
-            false => client.query(id, interface, message, &call.args).await,
-        }
+        let terms = Terms {
+            sign: args.signed,
+            pay: args.pay,
+        };
+        client.ask(id, interface, message, &call.args, terms).await
     })
     .await?;
     let mut text = match answer.output.readable() {

@@ -3,9 +3,11 @@
 //! Names and shapes are read from the chain's own metadata when they are used, so this client works
 //! with every chain that has pallets of these names: see the constants below for all it relies on.
 
+mod credit;
 mod policy;
 mod submit;
 
+pub use credit::{Credit, Slice};
 pub use policy::{Permission, free_callers};
 pub use submit::{Call, Submitted};
 

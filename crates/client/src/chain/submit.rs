@@ -147,6 +147,20 @@ pub enum Call {
         /// All else.
         policy: Box<Policy>,
     },
+    /// Pays in advance for queries of the sender, in a cluster that weighs them by that.
+    PrepayCredit {
+        /// The cluster.
+        cluster: ClusterId,
+        /// How much.
+        amount: Balance,
+        /// Most of the credit that one worker may have unspent.
+        slice: Balance,
+    },
+    /// Wants the sender's credit back.
+    WithdrawCredit {
+        /// The cluster.
+        cluster: ClusterId,
+    },
 }
 
 /// A transaction that is in a block and has succeeded.
@@ -181,6 +195,8 @@ impl Call {
             Self::ReadmitWorker { .. } => (CLUSTERS, "readmit_worker"),
             Self::AdjustStake { .. } => (TOKENOMIC, "adjust_stake"),
             Self::SetPolicy { .. } => (CLUSTERS, "set_policy"),
+            Self::PrepayCredit { .. } => (CLUSTERS, "prepay_credit"),
+            Self::WithdrawCredit { .. } => (CLUSTERS, "withdraw_credit"),
         }
     }
 }
@@ -306,6 +322,14 @@ impl EncodeAsFields for Call {
             } => {
                 (cluster, permission, policy).encode_to(out);
                 Ok(())
+            }
+            Self::PrepayCredit {
+                cluster,
+                amount,
+                slice,
+            } => (cluster.0, amount, slice).encode_as_fields_to(fields, types, out),
+            Self::WithdrawCredit { cluster } => {
+                (cluster.0,).encode_as_fields_to(fields, types, out)
             }
         }
     }

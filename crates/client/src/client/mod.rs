@@ -17,7 +17,7 @@ use crate::{
     logs::Logs,
     proof::{BadProof, ProvenReceipt},
     transcode::Output,
-    worker::{Assumed, Caller, Roots, Signed, WorkerClient, WorkerError},
+    worker::{Assumed, Caller, Roots, Signed, Terms, WorkerClient, WorkerError},
 };
 use codec::{Decode, Encode};
 use phat_crypto::{
@@ -39,11 +39,15 @@ use phat_primitives::{
     query::{InkQueryData, ReceiptProofResponse, ReceiptResponse},
     receipt::{Failure, Receipt, Success},
 };
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Money that estimates assume the account to have: more than there is (as `@phala/sdk` does), so
 /// that a lack of money does not hide what else is wrong.
 const ASSUMED_DEPOSIT: Balance = 1_000_000_000_000_000_000_000;
+/// How often a worker is asked again that has too little of a credit, and the pause before each time:
+/// together somewhat longer than a block.
+const CREDIT_TRIES: u32 = 40;
+const CREDIT_PAUSE: Duration = Duration::from_millis(250);
 /// Selector of `System::total_balance_of(AccountId) -> Balance` of the system contract.
 const TOTAL_BALANCE_OF: [u8; 4] = [0x5a, 0x98, 0xf2, 0x26];
 /// Selector of `System::free_balance_of(AccountId) -> Balance` of the system contract.
@@ -243,28 +247,20 @@ impl Client {
         message: &str,
         args: &[impl AsRef<str>],
     ) -> Result<Answer, ClientError> {
-        self.ask(contract, interface, message, args, false).await
+        self.ask(contract, interface, message, args, Terms::default())
+            .await
     }
 
-    /// Asks a contract, and has the worker sign its answer. An answer whose signature does not hold
-    /// is an error.
-    pub async fn query_signed(
+    /// Asks a contract on terms: the worker signs its answer, or is paid for it. An answer whose
+    /// signature does not hold is an error. If the worker has too little of the credit yet, it is asked
+    /// again for some seconds, in which the chain lends it some.
+    pub async fn ask(
         &self,
         contract: ContractId,
         interface: &Interface,
         message: &str,
         args: &[impl AsRef<str>],
-    ) -> Result<Answer, ClientError> {
-        self.ask(contract, interface, message, args, true).await
-    }
-
-    async fn ask(
-        &self,
-        contract: ContractId,
-        interface: &Interface,
-        message: &str,
-        args: &[impl AsRef<str>],
-        sign: bool,
+        terms: Terms,
     ) -> Result<Answer, ClientError> {
         let function = interface.message(message)?;
         let data = InkQueryData::InkMessage {
@@ -273,7 +269,15 @@ impl Client {
             transfer: 0,
             estimating: false,
         };
-        let told = self.worker.ask(&self.caller, contract, data, sign).await?;
+        let mut tries = 0;
+        let told = loop {
+            let asked = self.worker.ask(&self.caller, contract, data.clone(), terms);
+            match asked.await {
+                Err(WorkerError::NoCredit) if tries < CREDIT_TRIES => tries += 1,
+                other => break other?,
+            }
+            tokio::time::sleep(CREDIT_PAUSE).await;
+        };
         if let Some(signed) = &told.signed
             && signed.statement.statement.genesis != self.chain.genesis()
         {
