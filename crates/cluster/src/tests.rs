@@ -22,6 +22,7 @@ use phat_engine::{
 use phat_primitives::{
     AccountId, Balance, CodeHash, ContractId, Hash, MessageNumber, blake2_256,
     command::{CommandPayload, InkCommand},
+    credit::CreditOrder,
     ids,
     message::{ClusterGenesis, ClusterMessage, Instantiate, Prices, ResourceKind},
     private::{
@@ -832,6 +833,16 @@ fn who_made_a_contract_is_known_as_long_as_it_exists() {
     let kept_of_it = crate::settings::keys_of(&contract);
     assert!(kept_of_it.iter().all(|key| changes.get(key) == Some(&None)));
     assert_eq!(changes.len(), 5);
+}
+
+#[test]
+fn what_was_spent_of_credits_is_the_treasurys_and_who_was_lent_some_is_no_part_of_the_state() {
+    let mut kept = Kept::created();
+    let (treasury, root) = (kept.free(TREASURY), kept.accumulator.root());
+    let recalled = ClusterMessage::Credit(CreditOrder::Recalled(ALICE));
+    assert_eq!(kept.apply(vec![recalled]).state_root, root);
+    kept.apply(vec![ClusterMessage::CreditSettled { amount: 7 }]);
+    assert_eq!(kept.free(TREASURY), treasury + 7);
 }
 
 #[test]

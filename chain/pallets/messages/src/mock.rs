@@ -88,6 +88,10 @@ impl OnReport for Handler {
     fn weight(_: &Payload) -> Weight {
         Weight::from_parts(1_000, 0)
     }
+
+    fn is_urgent(_: &WorkerId, payload: &Payload) -> bool {
+        matches!(payload, Payload::Credit(report) if !report.wanted.is_empty())
+    }
 }
 
 pub(crate) fn handled() -> u32 {

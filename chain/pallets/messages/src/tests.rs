@@ -6,9 +6,11 @@ use crate::{
 use codec::Encode;
 use phat_primitives::{
     Hash,
+    credit::{CreditReport, SliceUse},
     limits::{
-        MAX_CLUSTER_WORKERS, MAX_CODE_LEN, MAX_EVIDENCE_LEN, MAX_MESSAGES_PER_BLOCK,
-        MAX_OUTBOUND_LEN, MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS,
+        MAX_CLUSTER_WORKERS, MAX_CODE_LEN, MAX_CREDIT_LINES, MAX_EVIDENCE_LEN,
+        MAX_MESSAGES_PER_BLOCK, MAX_OUTBOUND_LEN, MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS,
+        MAX_REPORT_PAYLOADS,
     },
     message::{ClusterGenesis, ClusterMessage, Message, Prices},
     report::{Heartbeat, Payload, Report, SignedReport, WithdrawalOutcome},
@@ -64,6 +66,21 @@ fn heartbeat(withdrawals: u32) -> Payload {
 
 fn evidence(length: u32) -> Payload {
     Payload::Evidence(vec![0; length as usize])
+}
+
+fn credit(slices: u32, wanted: u32) -> Payload {
+    let used = |number| SliceUse {
+        account: Default::default(),
+        number,
+        spent: 1,
+        done: false,
+    };
+    Payload::Credit(CreditReport {
+        cluster: Hash::zero(),
+        session: Hash::zero(),
+        slices: (0..slices.into()).map(used).collect(),
+        wanted: vec![Default::default(); wanted as usize],
+    })
 }
 
 fn master_key() -> Payload {
@@ -320,6 +337,9 @@ fn a_report_beyond_the_limits_is_refused_before_its_signature_is_looked_at() {
             vec![evidence(1), evidence(1)],
             vec![evidence(1), heartbeat(0)],
             vec![evidence(MAX_EVIDENCE_LEN + 1)],
+            vec![credit(0, 0), credit(0, 0)],
+            vec![credit(MAX_CREDIT_LINES + 1, 0)],
+            vec![credit(0, MAX_CREDIT_LINES + 1)],
         ];
         for payloads in limits {
             let mut signed = report(1, 0, payloads);
@@ -330,9 +350,22 @@ fn a_report_beyond_the_limits_is_refused_before_its_signature_is_looked_at() {
         let mut most = vec![master_key(); MAX_REPORT_PAYLOADS as usize];
         most[..MAX_REPORT_HEARTBEATS as usize].fill(heartbeat(0));
         most[1] = heartbeat(MAX_PENDING_WITHDRAWALS);
+        most[2] = credit(MAX_CREDIT_LINES, MAX_CREDIT_LINES);
         assert_eq!(submit(report(1, 0, most)), Ok(Ok(())));
         let alone = vec![evidence(MAX_EVIDENCE_LEN)];
         assert_eq!(submit(report(1, 1, alone)), Ok(Ok(())));
+    });
+}
+
+#[test]
+fn a_report_about_credits_is_worth_a_block_if_somebody_waits_for_it() {
+    in_block(|| {
+        let priority = |payloads| {
+            let signed = report(2, 0, payloads);
+            authorize(&signed).map(|valid| valid.priority)
+        };
+        assert_eq!(priority(vec![heartbeat(0), credit(1, 0)]), Ok(0));
+        assert_eq!(priority(vec![heartbeat(0), credit(0, 1)]), Ok(1));
     });
 }
 
