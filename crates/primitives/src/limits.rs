@@ -33,7 +33,7 @@ pub const MAX_REFUSAL_REASON_LEN: usize = 256;
 pub const MAX_CREDIT_SLICES: u32 = 32;
 /// Slices, and accounts that want some, in one report of a worker: each costs the chain a credit to read
 /// and to write. The others follow in the next report.
-pub const MAX_CREDIT_LINES: u32 = 32;
+pub const MAX_CREDIT_LINES: u32 = 16;
 /// Blocks for which the chain waits for the last word of a worker that has left the cluster, or has been
 /// started again, before its slices count as spent: half a day of one every three seconds.
 pub const SLICE_GRACE: u32 = 14_400;

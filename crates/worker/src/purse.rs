@@ -70,16 +70,14 @@ impl Held {
 }
 
 impl Inner {
-    /// `true` if it was not there.
-    fn want(&mut self, owner: Owner) -> bool {
+    fn want(&mut self, owner: Owner) {
         if self.wanted.contains(&owner) {
-            return false;
+            return;
         }
         if self.wanted.len() >= MAX_CREDIT_LINES as usize {
             self.wanted.pop_front();
         }
         self.wanted.push_back(owner);
-        true
     }
 }
 
@@ -119,7 +117,8 @@ impl Purse {
             (held.number, held.rest() / QUERIES_AHEAD < amount)
         });
         let is_low = reserved.is_none_or(|(_, is_low)| is_low);
-        if is_low && inner.want(owner) {
+        if is_low {
+            inner.want(owner);
             self.pressing.notify_one();
         }
         let (number, _) = reserved.ok_or(NotEnough)?;

@@ -220,8 +220,13 @@ impl Reporter {
         Ok(read_proof(view.head.state_root, proof, keys)?)
     }
 
+    /// What waits to be reported, as it is now: the view may be older.
+    fn outbox(&self) -> Result<Vec<(u64, Payload)>, RecordError> {
+        records::outbox(&self.store.snapshot()?)
+    }
+
     async fn report(&mut self, chain: &impl Line, view: &View) -> Result<(), ReportError> {
-        let mut outbox = records::outbox(&view.snapshot)?;
+        let mut outbox = self.outbox()?;
         let member = view.member.as_ref().filter(|_| view.is_current());
         let newest = member
             .and_then(|member| Some((member.joined, member.recent.last().map(|last| last.0)?)));
@@ -248,11 +253,10 @@ impl Reporter {
             let sequence = sent.signed.report.sequence;
             if sequence.checked_add(1) == Some(next) && last == Some(sent.signed.report.hash()) {
                 self.arrived(sent, now_ms)?;
-                // The view still holds the entries that have just been removed.
-                return Ok(());
-            }
-            let due = view.head.number >= sent.at.saturating_add(RESEND_AFTER);
-            if sequence == next {
+                outbox = self.outbox()?;
+                credit = self.purse.report();
+            } else if sequence == next {
+                let due = view.head.number >= sent.at.saturating_add(RESEND_AFTER);
                 if let Some(credit) = credit.take_if(|credit| sent.may_give_way_to(credit)) {
                     return self.replace(chain, view, sent, credit).await;
                 }
@@ -355,8 +359,6 @@ impl Reporter {
         view: &View,
     ) -> Result<(), ReportError> {
         self.purse.close_all();
-        // The first time it may only find that the last report has arrived.
-        self.report(chain, view).await?;
         self.report(chain, view).await
     }
 

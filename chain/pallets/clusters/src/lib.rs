@@ -38,6 +38,13 @@
 //! there before the workers hear of it. Money that goes out stays there until more than half of the
 //! cluster's workers have reported a state that contains the withdrawal.
 //!
+//! # Credits
+//!
+//! In a cluster that weighs queries by what is paid for them, callers pay in advance
+//! ([`Pallet::prepay_credit`]). Workers are lent slices of that when they ask, and report what they have
+//! spent, which goes to the treasury inside. What is left comes back ([`Pallet::withdraw_credit`]). See
+//! [`phat_primitives::credit`].
+//!
 //! | file | what it holds |
 //! |---|---|
 //! | `lib.rs` | storage, events, errors and calls |

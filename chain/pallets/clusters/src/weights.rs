@@ -31,27 +31,28 @@ pub(crate) fn policy(db: RuntimeDbWeight) -> Weight {
 /// Bytes of a credit of which as many workers as may have a slice.
 const CREDIT_LEN: usize = 64 + 112 * MAX_CREDIT_SLICES as usize;
 
+/// Reads that tell whether the sessions of all slices are there still: of each the worker's cluster and
+/// its present session. With the credit and the number of the next slice.
+const SESSIONS: u64 = 2 * MAX_CREDIT_SLICES as u64 + 2;
+
 /// Changing a credit: two accounts, the policy, the credit with the worker's cluster and session of each
 /// slice, what is owed, and two messages.
 pub(crate) fn credit(db: RuntimeDbWeight) -> Weight {
-    bytes(2 * CREDIT_LEN).saturating_add(
-        db.reads_writes(
-            u64::from(MAX_CREDIT_SLICES)
-                .saturating_mul(2)
-                .saturating_add(9),
-            9,
-        ),
-    )
+    bytes(2 * CREDIT_LEN).saturating_add(db.reads_writes(SESSIONS + 9, 9))
 }
 
-/// A worker's report of its slices, and the look at the same credits that tells whether it is urgent.
+/// A worker's report of its slices, and of each account that wants one; with the look at the same credits
+/// that tells whether it is urgent.
 pub(crate) fn credit_report(report: &CreditReport, db: RuntimeDbWeight) -> Weight {
-    let lines = report.slices.len().saturating_add(report.wanted.len()) as u64;
     let look = bytes(CREDIT_LEN).saturating_add(db.reads(1));
-    credit(db)
-        .saturating_add(look)
-        .saturating_mul(lines)
-        .saturating_add(db.reads_writes(4, 4))
+    let slice = bytes(2 * CREDIT_LEN).saturating_add(db.reads_writes(5, 4));
+    let wanted = bytes(2 * CREDIT_LEN).saturating_add(db.reads_writes(SESSIONS, 4));
+    slice
+        .saturating_mul(report.slices.len() as u64)
+        .saturating_add(wanted.saturating_mul(report.wanted.len() as u64))
+        .saturating_add(look.saturating_mul(report.slices.len() as u64))
+        .saturating_add(look.saturating_mul(report.wanted.len() as u64))
+        .saturating_add(db.reads_writes(5, 5))
 }
 
 /// Creating a cluster: the code of the system contract travels with it.

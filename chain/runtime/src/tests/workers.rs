@@ -8,15 +8,17 @@ use pallet_phat_registry::VersionedEndpoints;
 use phat_attestation::software::{SoftwareCollateral, attest, dangerous_development_root};
 use phat_crypto::rand_core::OsRng;
 use phat_crypto::{Keypair, contexts};
+use phat_primitives::credit::{CreditReport, SliceUse};
 use phat_primitives::limits::{
-    MAX_EVIDENCE_LEN, MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS, MAX_REPORT_PAYLOADS,
+    MAX_CREDIT_LINES, MAX_EVIDENCE_LEN, MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS,
+    MAX_REPORT_PAYLOADS,
 };
 use phat_primitives::message::{DIGEST_ENGINE, Message, OUTBOUND_KEY, Outbound};
 use phat_primitives::report::{
     ContractReady, Heartbeat, Payload, PrivateContractReady, Report, SignedContractReady,
     SignedPrivateContractReady, SignedReport, WithdrawalOutcome,
 };
-use phat_primitives::{ContractId, WorkerId, ids, storage};
+use phat_primitives::{AccountId as RawAccount, ContractId, WorkerId, ids, storage};
 use sp_consensus_aura::{AURA_ENGINE_ID, Slot};
 use sp_runtime::traits::Dispatchable;
 use sp_runtime::transaction_validity::{
@@ -311,6 +313,19 @@ fn the_heaviest_report_fits_into_a_block_many_times() {
         let mut payloads = vec![key; MAX_REPORT_PAYLOADS as usize];
         payloads[..MAX_REPORT_HEARTBEATS as usize].fill(heartbeat(0));
         payloads[0] = heartbeat(MAX_PENDING_WITHDRAWALS);
+        let used = SliceUse {
+            account: RawAccount([1; 32]),
+            number: 0,
+            spent: 1,
+            done: true,
+        };
+        let last = payloads.last_mut().expect("there are some");
+        *last = Payload::Credit(CreditReport {
+            cluster: ids::cluster_id(1),
+            session: Hash::zero(),
+            slices: vec![used; MAX_CREDIT_LINES as usize],
+            wanted: vec![RawAccount([2; 32]); MAX_CREDIT_LINES as usize],
+        });
         let evidence = vec![Payload::Evidence(vec![1; MAX_EVIDENCE_LEN as usize])];
         for payloads in [payloads, evidence] {
             let extrinsic: Vec<u8> = call("WorkerApi_report_extrinsic", report(payloads));
