@@ -191,7 +191,9 @@ pub(super) fn machine(
     }) = seat.copied()
     else {
         assert!(membership.is_none() && view.member.is_none());
-        let nothing = |_| Err(phat_store::ReadError::from(not_nothing()));
+        let nothing = |_| -> Result<(), phat_store::ReadError> {
+            panic!("a worker in no cluster keeps something of one")
+        };
         records::for_snapshot(&records, 0, nothing).unwrap();
         assert_eq!(records::ready(&records).unwrap(), []);
         masters(running, history, roles.gatekeepers.contains(&me), position);
@@ -240,10 +242,6 @@ pub(super) fn machine(
     masters(running, history, roles.gatekeepers.contains(&me), position);
     assert!(!view.is_current() || running.asked);
     machine.compared = applied;
-}
-
-fn not_nothing() -> phat_store::ReadError {
-    panic!("a worker in no cluster keeps something of one")
 }
 
 /// The receipts of the blocks after `from`, up to `to`.
