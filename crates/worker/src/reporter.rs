@@ -270,8 +270,9 @@ impl Reporter {
                     false => Ok(()),
                 };
             }
-            // Another report of this number was taken, one from before the worker was stopped; or the
-            // chain is behind what it was. In both cases what this one says is still to be said.
+            // Or another report of this number was taken: one from before the worker was stopped, or one
+            // that this was to replace; or the chain is behind what it was. In all these cases what this
+            // one says is still to be said.
         }
         let evidence = self.new_evidence(now_ms);
         // It comes alone; and out of service, the chain takes nothing else.
@@ -317,8 +318,7 @@ impl Reporter {
     }
 
     /// Sends a report that says more of credits in the place of one that waits. The chain takes it if it
-    /// is worth a block and the other one was not. Should it take the other one, it says so, and all of
-    /// this one is said again.
+    /// is worth a block and the other one was not.
     async fn replace(
         &mut self,
         chain: &impl Line,

@@ -121,8 +121,8 @@ impl Machine {
         };
         let key = identity::store_key(&self.identity);
         let store = Store::open(&self.records(), &key, owner).unwrap();
-        // Nobody pays for queries here, so that sessions need not differ.
-        let purse = Purse::new(self.id(), Hash::default());
+        // Nobody has a credit here.
+        let purse = Purse::new(self.id(), Hash::zero());
         let node = Node::open(
             self.identity.clone(),
             setting.genesis.hash,
