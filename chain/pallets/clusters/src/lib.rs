@@ -48,6 +48,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `lib.rs` | storage, events, errors and calls |
+//! | `eras.rs` | what the economy has to say and to hear |
 //! | `membership.rs` | how a cluster begins, who owns it, and which workers it may have |
 //! | `policy.rs` | what an owner may lay down |
 //! | `credit.rs` | what callers pay in advance, and what workers have of it |
@@ -87,6 +88,7 @@ use phat_primitives::{
 };
 
 mod credit;
+mod eras;
 mod invariants;
 mod membership;
 mod money;
@@ -96,6 +98,7 @@ mod roots;
 mod types;
 mod weights;
 
+pub use eras::Eras;
 pub use pallet::*;
 pub use reports::refusal;
 pub use types::{
@@ -131,6 +134,8 @@ pub mod pallet {
     {
         /// The token.
         type Currency: Mutate<Self::AccountId> + Inspect<Self::AccountId, Balance = Balance>;
+        /// The economy, which decides while its eras run which worker is in which cluster.
+        type Eras: Eras;
     }
 
     /// Number of clusters created so far.
@@ -475,14 +480,21 @@ pub mod pallet {
         NoCredit,
         /// As many workers as may have a slice of the credit.
         TooManySlices,
+        /// Eras run, and only they decide which worker is in which cluster: create the cluster without
+        /// workers, and stake on it.
+        ErasDecide,
     }
 
     #[pallet::call]
     impl<T: Config> Pallet<T> {
-        /// Creates a cluster, owned by the sender, on workers that the sender operates. The sender
+        /// Creates a cluster, owned by the sender, on workers that the sender operates; while eras run,
+        /// on none: it gets its workers from the next era on, and its keys with the first. The sender
         /// pays the existential deposit of the account that holds the cluster's money.
         #[pallet::call_index(0)]
-        #[pallet::weight(weights::add_cluster(workers.len(), T::DbWeight::get()))]
+        #[pallet::weight(
+            weights::add_cluster(workers.len(), T::DbWeight::get())
+                .saturating_add(T::Eras::weight())
+        )]
         pub fn add_cluster(
             origin: OriginFor<T>,
             permission: ClusterPermission<T::AccountId>,
@@ -638,6 +650,7 @@ pub mod pallet {
         }
 
         /// Assigns a worker to a cluster. Sent by the cluster's owner, who must operate the worker.
+        /// Refused while eras run.
         #[pallet::call_index(5)]
         #[pallet::weight(weights::membership(T::DbWeight::get()))]
         pub fn add_worker_to_cluster(
@@ -646,12 +659,13 @@ pub mod pallet {
             cluster_id: ClusterId,
         ) -> DispatchResult {
             let owner = Self::ensure_owner(origin, &cluster_id)?;
+            ensure!(!T::Eras::run(), Error::<T>::ErasDecide);
             Self::assign(&worker, cluster_id, &owner)?;
             Self::put_in(worker, cluster_id)
         }
 
         /// Takes a worker out of a cluster. Sent by the cluster's owner. One that is out of service is
-        /// out of the cluster already, and does not come back to it after this.
+        /// out of the cluster already, and does not come back to it after this. Refused while eras run.
         #[pallet::call_index(6)]
         #[pallet::weight(weights::membership(T::DbWeight::get()))]
         pub fn remove_worker_from_cluster(
@@ -660,6 +674,7 @@ pub mod pallet {
             cluster_id: ClusterId,
         ) -> DispatchResult {
             Self::ensure_owner(origin, &cluster_id)?;
+            ensure!(!T::Eras::run(), Error::<T>::ErasDecide);
             if Lapsed::<T>::get(worker) == Some(cluster_id) {
                 Lapsed::<T>::remove(worker);
                 return Ok(());

@@ -14,7 +14,11 @@ impl<T: Config> Pallet<T> {
         workers: BoundedVec<WorkerId, ConstU32<MAX_CLUSTER_WORKERS>>,
         prices: Prices,
     ) -> DispatchResult {
-        ensure!(!workers.is_empty(), Error::<T>::NoWorkerSpecified);
+        if T::Eras::run() {
+            ensure!(workers.is_empty(), Error::<T>::ErasDecide);
+        } else {
+            ensure!(!workers.is_empty(), Error::<T>::NoWorkerSpecified);
+        }
         let generation = pallet_phat_registry::Pallet::<T>::master_generation()
             .ok_or(Error::<T>::NoGatekeeper)?;
         let code = PinkSystemCode::<T>::get().ok_or(Error::<T>::NoPinkSystemCode)?;
@@ -63,6 +67,7 @@ impl<T: Config> Pallet<T> {
         };
         TransportEpochs::<T>::insert(cluster, epoch);
         Self::order(cluster, ClusterMessage::Created(Box::new(genesis)))?;
+        T::Eras::created(&cluster);
         Self::deposit_event(Event::ClusterCreated {
             cluster,
             system_contract,
@@ -113,14 +118,7 @@ impl<T: Config> Pallet<T> {
         let info =
             pallet_phat_registry::Workers::<T>::get(worker).ok_or(Error::<T>::WorkerNotFound)?;
         ensure!(info.operator == *owner, Error::<T>::NotWorkerOperator);
-        ensure!(
-            !Diverged::<T>::contains_key(worker),
-            Error::<T>::WorkerHasDiverged
-        );
-        ensure!(
-            pallet_phat_registry::Pallet::<T>::is_in_service(worker),
-            Error::<T>::WorkerOutOfService
-        );
+        Self::ensure_fit(worker)?;
         match WorkerCluster::<T>::get(worker) {
             Some(present) if present == cluster => Err(Error::<T>::DuplicatedWorker.into()),
             Some(_) => Err(Error::<T>::WorkerInUse.into()),
@@ -129,6 +127,19 @@ impl<T: Config> Pallet<T> {
                 Ok(())
             }
         }
+    }
+
+    /// Refuses a worker that may be in no cluster.
+    pub(crate) fn ensure_fit(worker: &WorkerId) -> DispatchResult {
+        ensure!(
+            !Diverged::<T>::contains_key(worker),
+            Error::<T>::WorkerHasDiverged
+        );
+        ensure!(
+            pallet_phat_registry::Pallet::<T>::is_in_service(worker),
+            Error::<T>::WorkerOutOfService
+        );
+        Ok(())
     }
 
     /// Takes a worker out of its cluster, and tells the workers. It must not be able to read what is
@@ -175,12 +186,15 @@ impl<T: Config> OnService for Pallet<T> {
         let Some(cluster) = WorkerCluster::<T>::get(worker) else {
             return Ok(());
         };
-        Lapsed::<T>::insert(worker, cluster);
+        // While eras run, they say where it belongs when it is back.
+        if !T::Eras::run() {
+            Lapsed::<T>::insert(worker, cluster);
+        }
         Self::take_out(worker, cluster)
     }
 
     fn returned(worker: &WorkerId) -> DispatchResult {
-        let Some(cluster) = Lapsed::<T>::take(worker) else {
+        let Some(cluster) = Lapsed::<T>::take(worker).filter(|_| !T::Eras::run()) else {
             return Ok(());
         };
         let members = ClusterWorkers::<T>::decode_len(cluster).unwrap_or(0);

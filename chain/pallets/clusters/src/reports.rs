@@ -203,7 +203,10 @@ impl<T: Config> OnReport for Pallet<T> {
     fn weight(payload: &Payload) -> Weight {
         let db = T::DbWeight::get();
         match payload {
-            Payload::Heartbeat(heartbeat) => weights::heartbeat(heartbeat.withdrawals.len(), db),
+            Payload::Heartbeat(heartbeat) => {
+                let expelled = T::Eras::weight().saturating_mul(roots::MAX_EXPELLED as u64);
+                weights::heartbeat(heartbeat.withdrawals.len(), db).saturating_add(expelled)
+            }
             Payload::ClusterKey { .. } => weights::cluster_key(db),
             Payload::Credit(report) => weights::credit_report(report, db),
             _ => Weight::zero(),

@@ -141,6 +141,7 @@ impl<T: Config> Pallet<T> {
         };
         Self::order(cluster, why)?;
         Diverged::<T>::insert(worker, divergence);
+        T::Eras::diverged(worker);
         Self::deposit_event(Event::WorkerDiverged {
             worker: *worker,
             cluster,
