@@ -66,6 +66,10 @@ pub enum Message {
     /// All master keys, for one gatekeeper only.
     #[codec(index = 23)]
     MasterKeysDelivered(MasterKeys),
+    /// Every worker in a cluster is to report what its cluster has come to after this block, also if
+    /// nothing has changed: an era begins, and it is seen who is alive.
+    #[codec(index = 30)]
+    HeartbeatWanted,
 }
 
 /// A message that concerns one cluster.

@@ -166,6 +166,8 @@ impl Keyring {
             Message::Cluster(cluster, message) => {
                 self.on_cluster_message(number, *cluster, message, snapshot, writes)?;
             }
+            // It concerns what is reported of a cluster, not its keys.
+            Message::HeartbeatWanted => {}
         }
         Ok(None)
     }

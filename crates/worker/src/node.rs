@@ -742,7 +742,8 @@ impl Node {
             state_root: applied.state_root,
             receipts: member.record.commitment,
         };
-        member.record.note(number, roots);
+        let asked = outbound.messages.contains(&Message::HeartbeatWanted);
+        member.record.note(number, roots, asked);
         for made in &applied.instantiated {
             records::put_ready(writes, &statement(&member.cluster, made));
         }

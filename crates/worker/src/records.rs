@@ -180,9 +180,9 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    /// Notes what the cluster has come to after a block, if that is anything new.
-    pub(crate) fn note(&mut self, block: BlockNumber, roots: Roots) {
-        if self.recent.last().is_some_and(|(_, last)| *last == roots) {
+    /// Notes what the cluster has come to after a block, if that is anything new or the chain has asked.
+    pub(crate) fn note(&mut self, block: BlockNumber, roots: Roots, asked: bool) {
+        if !asked && self.recent.last().is_some_and(|(_, last)| *last == roots) {
             return;
         }
         if self.recent.len() >= MAX_REPORT_HEARTBEATS as usize {
