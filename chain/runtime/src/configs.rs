@@ -142,15 +142,28 @@ impl pallet_insecure_randomness_collective_flip::Config for Runtime {}
 impl pallet_phat_messages::Config for Runtime {
     type Time = crate::Timestamp;
     type Reporters = crate::PhalaRegistry;
-    type OnReport = (crate::PhalaRegistry, crate::PhalaPhatContracts);
+    // The economy hears of what the clusters have accepted.
+    type OnReport = (
+        crate::PhalaRegistry,
+        crate::PhalaPhatContracts,
+        crate::PhatEconomy,
+    );
 }
 
 impl pallet_phat_registry::Config for Runtime {
-    type OnService = crate::PhalaPhatContracts;
+    // A worker leaves its cluster before it is suspended.
+    type OnService = (crate::PhalaPhatContracts, crate::PhatEconomy);
+}
+
+impl pallet_phat_economy::Config for Runtime {
+    type Token = crate::Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type Randomness = crate::RandomnessCollectiveFlip;
 }
 
 impl pallet_phat_clusters::Config for Runtime {
     type Currency = crate::Balances;
+    type Eras = crate::PhatEconomy;
 }
 
 impl pallet_phat_tokenomic::Config for Runtime {

@@ -75,6 +75,9 @@ mod runtime {
 
     #[runtime::pallet_index(43)]
     pub type PhalaPhatTokenomic = pallet_phat_tokenomic;
+
+    #[runtime::pallet_index(44)]
+    pub type PhatEconomy = pallet_phat_economy;
 }
 
 // The macro keeps the trait behind these two private to this module.

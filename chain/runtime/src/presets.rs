@@ -13,8 +13,8 @@ use sp_genesis_builder::{DEV_RUNTIME_PRESET, PresetId};
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
 
 use crate::{
-    AuraConfig, Balance, BalancesConfig, GrandpaConfig, PHA, PhalaRegistryConfig,
-    RuntimeGenesisConfig, SudoConfig,
+    AuraConfig, Balance, BalancesConfig, GrandpaConfig, PHA, PhalaRegistryConfig, PhatEconomy,
+    PhatEconomyConfig, RuntimeGenesisConfig, SudoConfig,
 };
 
 /// What each development account owns at genesis.
@@ -34,14 +34,28 @@ pub const DEVELOPMENT_ACCOUNTS: [Sr25519Keyring; 6] = [
 /// measures it.
 pub const DEVELOPMENT_MEASUREMENT: [u8; 32] = *b"phat development: not measured  ";
 
+/// What there is for rewards on a development chain.
+pub const DEVELOPMENT_REWARDS: Balance = 1_000_000 * PHA;
+
+/// Length of an era on a development chain: short enough to watch.
+pub const DEVELOPMENT_ERA_MS: u64 = 60_000;
+
+/// Eras for which stake and workers that leave wait on a development chain.
+pub const DEVELOPMENT_WAITING_ERAS: u32 = 2;
+
 /// Genesis of a development chain: `//Alice` is the one authority and sudo, and
-/// she and her friends are funded. Software evidence is accepted. A patch over the default configuration.
+/// she and her friends are funded. Software evidence is accepted. Eras do not run until she starts
+/// them, and are short. A patch over the default configuration.
 fn development() -> serde_json::Value {
     frame_support::build_struct_json_patch!(RuntimeGenesisConfig {
         balances: BalancesConfig {
             balances: DEVELOPMENT_ACCOUNTS
                 .iter()
                 .map(|account| (account.to_account_id(), DEVELOPMENT_ENDOWMENT))
+                .chain([
+                    (PhatEconomy::reward_account(), DEVELOPMENT_REWARDS),
+                    (PhatEconomy::treasury(), PHA),
+                ])
                 .collect::<Vec<_>>(),
         },
         aura: AuraConfig {
@@ -56,6 +70,10 @@ fn development() -> serde_json::Value {
         phala_registry: PhalaRegistryConfig {
             development_root: Some(dangerous_development_root().public()),
             measurements: vec![DEVELOPMENT_MEASUREMENT],
+        },
+        phat_economy: PhatEconomyConfig {
+            era_ms: Some(DEVELOPMENT_ERA_MS),
+            waiting_eras: Some(DEVELOPMENT_WAITING_ERAS),
         },
     })
 }

@@ -155,6 +155,7 @@ fn pallets_keep_their_indices() {
             "PhalaPhatContracts",
             42,
         ),
+        (PhatEconomy::name(), PhatEconomy::index(), "PhatEconomy", 44),
     ];
     for (name, index, expected_name, expected_index) in indices {
         assert_eq!((name, index), (expected_name, expected_index));

@@ -72,6 +72,16 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "pallet-phat-economy",
+        &[
+            "phat-primitives",
+            "phat-economy",
+            "pallet-phat-messages",
+            "pallet-phat-registry",
+            "pallet-phat-clusters",
+        ],
+    ),
+    (
         "phat-runtime",
         &[
             "phat-primitives",
@@ -80,6 +90,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "pallet-phat-registry",
             "pallet-phat-clusters",
             "pallet-phat-tokenomic",
+            "pallet-phat-economy",
         ],
     ),
     ("phat-solo", &["phat-primitives", "phat-runtime"]),
@@ -105,6 +116,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "pallet-phat-registry",
             "pallet-phat-clusters",
             "pallet-phat-tokenomic",
+            "pallet-phat-economy",
             "phat-runtime",
             "phat-solo",
         ],
