@@ -39,10 +39,7 @@ impl<T: Config> Pallet<T> {
 
     pub(crate) fn start() -> DispatchResult {
         ensure!(!ErasRun::<T>::get(), Error::<T>::ErasRunning);
-        ensure!(
-            GeneralCluster::<T>::exists(),
-            Error::<T>::NoGeneralCluster
-        );
+        ensure!(GeneralCluster::<T>::exists(), Error::<T>::NoGeneralCluster);
         ensure!(Self::exists(&Self::treasury()), Error::<T>::NoTreasury);
         ErasRun::<T>::put(true);
         BegunAt::<T>::kill();
@@ -146,11 +143,7 @@ impl<T: Config> Pallet<T> {
 
     /// Goes on with an era as far as the weight allows; at its end, or if it cannot go on, says what
     /// comes then.
-    fn compute(
-        mut era: Era<WorkerId, ClusterId>,
-        now: u64,
-        meter: &mut WeightMeter,
-    ) -> Stage {
+    fn compute(mut era: Era<WorkerId, ClusterId>, now: u64, meter: &mut WeightMeter) -> Stage {
         let mut records = Records::<T>::of_last_era();
         while !matches!(era.phase(), Phase::Complete) {
             if meter.try_consume(weights::step::<T>(era.phase())).is_err() {

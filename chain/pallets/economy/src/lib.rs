@@ -90,9 +90,7 @@ use frame_support::{
 };
 use pallet_phat_clusters::Pallet as Clusters;
 use pallet_phat_registry::Pallet as Registry;
-use phat_economy::{
-    Capacity, Entrant, EraError, EraNumber, Node, Outcome, Share, Spot, Versioned,
-};
+use phat_economy::{Capacity, Entrant, EraError, EraNumber, Node, Outcome, Share, Spot, Versioned};
 use phat_primitives::{Balance, ClusterId, WorkerId, message::Message};
 
 mod era;
@@ -206,13 +204,17 @@ pub mod pallet {
 
     /// The workers in the economy.
     #[pallet::storage]
-    pub type Workers<T: Config> =
-        StorageMap<_, Blake2_128Concat, WorkerId, Worker<T::AccountId>>;
+    pub type Workers<T: Config> = StorageMap<_, Blake2_128Concat, WorkerId, Worker<T::AccountId>>;
 
     /// What happened to each worker's money, the oldest first.
     #[pallet::storage]
-    pub type Rewards<T> =
-        StorageMap<_, Blake2_128Concat, WorkerId, BoundedVec<Entry, ConstU32<MAX_LEDGER>>, ValueQuery>;
+    pub type Rewards<T> = StorageMap<
+        _,
+        Blake2_128Concat,
+        WorkerId,
+        BoundedVec<Entry, ConstU32<MAX_LEDGER>>,
+        ValueQuery,
+    >;
 
     /// The ring: workers in the order of their points, which begin the keys. `None` for one that does
     /// not take part and will be cleared away by the next era.
@@ -593,10 +595,7 @@ pub mod pallet {
         ) -> DispatchResult {
             ensure_root(origin)?;
             ensure!(amount > 0, Error::<T>::ZeroAmount);
-            ensure!(
-                Workers::<T>::contains_key(worker),
-                Error::<T>::NotActivated
-            );
+            ensure!(Workers::<T>::contains_key(worker), Error::<T>::NotActivated);
             Self::slash(&worker, amount, Cause::Governance);
             Ok(())
         }

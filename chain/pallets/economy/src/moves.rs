@@ -144,7 +144,10 @@ impl<T: Config> Pallet<T> {
         if wanted == present {
             return Move::There;
         }
-        if meter.try_consume(weights::relocate(T::DbWeight::get())).is_err() {
+        if meter
+            .try_consume(weights::relocate(T::DbWeight::get()))
+            .is_err()
+        {
             return Move::NextBlock;
         }
         let bereft = match present {

@@ -29,10 +29,7 @@ impl<T: Config> Pallet<T> {
 
     /// The pool of a cluster on which can be staked.
     fn pool(cluster: &ClusterId) -> Result<Pool, DispatchError> {
-        ensure!(
-            Clusters::<T>::exists(cluster),
-            Error::<T>::ClusterNotFound
-        );
+        ensure!(Clusters::<T>::exists(cluster), Error::<T>::ClusterNotFound);
         ensure!(
             GeneralCluster::<T>::get() != Some(*cluster),
             Error::<T>::GeneralCluster
@@ -41,8 +38,8 @@ impl<T: Config> Pallet<T> {
     }
 
     fn ensure_owner(cluster: &ClusterId, sender: &T::AccountId) -> DispatchResult {
-        let info = pallet_phat_clusters::Clusters::<T>::get(cluster)
-            .ok_or(Error::<T>::ClusterNotFound)?;
+        let info =
+            pallet_phat_clusters::Clusters::<T>::get(cluster).ok_or(Error::<T>::ClusterNotFound)?;
         ensure!(info.owner == *sender, Error::<T>::NotClusterOwner);
         Ok(())
     }
@@ -132,12 +129,7 @@ impl<T: Config> Pallet<T> {
             true => Unbonding::<T>::remove(&staker),
             false => Unbonding::<T>::insert(&staker, portions),
         }
-        T::Token::release(
-            &HoldReason::Stake.into(),
-            &staker,
-            amount,
-            Precision::Exact,
-        )?;
+        T::Token::release(&HoldReason::Stake.into(), &staker, amount, Precision::Exact)?;
         Self::deposit_event(Event::Withdrawn { staker, amount });
         Ok(())
     }

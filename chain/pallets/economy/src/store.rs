@@ -38,8 +38,7 @@ impl<T: Config> Records<T> {
         let worker = spot.worker;
         let seen = *entry.seen_in(self.era);
         // A worker that was settled, and is perhaps back at another place.
-        let Some(mut known) =
-            Workers::<T>::get(worker).filter(|known| known.point == spot.point)
+        let Some(mut known) = Workers::<T>::get(worker).filter(|known| known.point == spot.point)
         else {
             Ring::<T>::remove(spot);
             return None;

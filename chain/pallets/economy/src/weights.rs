@@ -117,7 +117,9 @@ pub(crate) fn step<T: Config>(phase: &Phase<WorkerId, ClusterId>) -> Weight {
         // A worker that ends here does so with all of its records.
         Phase::Workers { .. } => {
             return compute(STEP)
-                .saturating_add(db.reads_writes(height.saturating_add(12), height.saturating_add(5)))
+                .saturating_add(
+                    db.reads_writes(height.saturating_add(12), height.saturating_add(5)),
+                )
                 .saturating_add(slash(db));
         }
         Phase::Clusters { .. } => (2, 1, 0),

@@ -14,7 +14,9 @@ impl<T: Config> Pallet<T> {
         let info = pallet_phat_registry::Workers::<T>::get(worker)?;
         Some(Capacity {
             power: info.performance,
-            confidence: BELOW_WORST.saturating_sub(u64::from(info.confidence)).max(1),
+            confidence: BELOW_WORST
+                .saturating_sub(u64::from(info.confidence))
+                .max(1),
         })
     }
 
@@ -266,10 +268,7 @@ impl<T: Config> pallet_phat_clusters::Eras for Pallet<T> {
 }
 
 impl<T: Config> pallet_phat_messages::OnReport for Pallet<T> {
-    fn on_payload(
-        worker: &WorkerId,
-        payload: &phat_primitives::report::Payload,
-    ) -> DispatchResult {
+    fn on_payload(worker: &WorkerId, payload: &phat_primitives::report::Payload) -> DispatchResult {
         if matches!(payload, phat_primitives::report::Payload::Heartbeat(_)) {
             Self::hear(worker);
         }
