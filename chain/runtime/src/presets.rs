@@ -54,7 +54,7 @@ fn development() -> serde_json::Value {
                 .map(|account| (account.to_account_id(), DEVELOPMENT_ENDOWMENT))
                 .chain([
                     (PhatEconomy::reward_account(), DEVELOPMENT_REWARDS),
-                    (PhatEconomy::treasury(), PHA),
+                    (PhatEconomy::usual_treasury(), PHA),
                 ])
                 .collect::<Vec<_>>(),
         },

@@ -125,8 +125,8 @@ impl<T: Config> Pallet<T> {
 
     /// Whether the time of the next era has come.
     fn is_due(now: u64) -> bool {
-        let begun = BegunAt::<T>::get();
-        begun == 0 || now.saturating_sub(begun) >= Setting::<T>::get().era_ms
+        let long_enough = |begun| now.saturating_sub(begun) >= Setting::<T>::get().era_ms;
+        BegunAt::<T>::get().is_none_or(long_enough)
     }
 
     /// Begins an era, and asks the workers for a heartbeat. `None` if the block is full of messages: then
@@ -136,7 +136,7 @@ impl<T: Config> Pallet<T> {
         Messages::<T>::push(Message::HeartbeatWanted).ok()?;
         let number = LastEra::<T>::get().saturating_add(1);
         LastEra::<T>::put(number);
-        BegunAt::<T>::put(now.max(1));
+        BegunAt::<T>::put(now);
         Self::deposit_event(Event::EraBegun { era: number });
         Some(era)
     }

@@ -178,7 +178,7 @@ pub mod pallet {
     pub type GeneralCluster<T> = StorageValue<_, ClusterId>;
 
     /// Gets what slashes have taken, if governance has named another account than the
-    /// [usual one](Pallet::treasury).
+    /// [usual one](Pallet::usual_treasury).
     #[pallet::storage]
     pub type Treasury<T: Config> = StorageValue<_, T::AccountId>;
 
@@ -190,9 +190,10 @@ pub mod pallet {
     #[pallet::storage]
     pub type LastEra<T> = StorageValue<_, EraNumber, ValueQuery>;
 
-    /// When the last era began, on the chain's own clock.
+    /// When the last era began, on the chain's own clock. Not there before the first one since eras were
+    /// started.
     #[pallet::storage]
-    pub type BegunAt<T> = StorageValue<_, u64, ValueQuery>;
+    pub type BegunAt<T> = StorageValue<_, u64>;
 
     /// What blocks do in their idle time.
     #[pallet::storage]

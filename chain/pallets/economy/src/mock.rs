@@ -13,7 +13,7 @@ use pallet_phat_registry::OnService;
 use phat_economy::{CapacityReward, Parameters, PopularityReward};
 use phat_primitives::{
     Balance, ClusterId, Hash, WorkerId, blake2_256, ids,
-    message::{ClusterMessage, Message},
+    message::Message,
     report::{Heartbeat, Payload, Roots, WorkerState},
 };
 use polkadot_sdk::{
@@ -224,7 +224,7 @@ pub(crate) fn chain() -> TestExternalities {
     let balances = (1..=5).map(|byte| (account(byte), ENDOWMENT));
     let own = [
         (Economy::reward_account(), REWARDS),
-        (Economy::treasury(), MINIMUM),
+        (Economy::usual_treasury(), MINIMUM),
     ];
     let genesis = RuntimeGenesisConfig {
         balances: pallet_balances::GenesisConfig {
@@ -285,15 +285,6 @@ pub(crate) fn cluster(number: u64) -> ClusterId {
 pub(crate) fn ordered() -> Vec<Message> {
     pallet_phat_messages::PendingSize::<Test>::kill();
     pallet_phat_messages::Pending::<Test>::take()
-}
-
-/// What was ordered so far for one cluster.
-pub(crate) fn ordered_for(id: ClusterId) -> Vec<ClusterMessage> {
-    let of = |message| match message {
-        Message::Cluster(cluster, message) if cluster == id => Some(message),
-        _ => None,
-    };
-    ordered().into_iter().filter_map(of).collect()
 }
 
 /// Makes the messages of this block as many as may be.

@@ -34,7 +34,12 @@ impl<T: Config> Pallet<T> {
 
     /// The account that gets what slashes take.
     pub fn treasury() -> T::AccountId {
-        Treasury::<T>::get().unwrap_or_else(|| TREASURY.into_account_truncating())
+        Treasury::<T>::get().unwrap_or_else(Self::usual_treasury)
+    }
+
+    /// The treasury, unless governance has named another account.
+    pub fn usual_treasury() -> T::AccountId {
+        TREASURY.into_account_truncating()
     }
 
     pub(crate) fn exists(account: &T::AccountId) -> bool {

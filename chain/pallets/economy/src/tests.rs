@@ -5,4 +5,5 @@ mod life;
 mod money;
 mod moves;
 mod pools;
+mod random;
 mod simulator;

@@ -110,22 +110,25 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn begin_to_leave(worker: WorkerId, operator: &T::AccountId) -> DispatchResult {
         let mut known = Self::operated(&worker, operator)?;
         let era = LastEra::<T>::get();
-        match known.status {
-            WorkerStatus::Active if ErasRun::<T>::get() => {
-                let spot = Spot {
-                    point: known.point,
-                    worker,
-                };
-                Self::set_on_ring(spot, None, era);
-                known.status = WorkerStatus::Leaving;
-                Self::deposit_event(Event::WorkerLeaving { worker });
-            }
+        let takes_part = known.status == WorkerStatus::Active;
+        ensure!(
+            takes_part || matches!(known.status, WorkerStatus::Suspended(_)),
+            Error::<T>::HasLeft
+        );
+        if takes_part {
+            let spot = Spot {
+                point: known.point,
+                worker,
+            };
+            Self::set_on_ring(spot, None, era);
+        }
+        if takes_part && ErasRun::<T>::get() {
+            known.status = WorkerStatus::Leaving;
+            Self::deposit_event(Event::WorkerLeaving { worker });
+        } else {
+            known.value = Self::value_of(&worker, &known);
             // The last era that has begun may still count on it.
-            WorkerStatus::Active | WorkerStatus::Suspended(_) => {
-                known.value = Self::value_of(&worker, &known);
-                known.status = Self::cooling_down(worker, era.saturating_add(1));
-            }
-            _ => return Err(Error::<T>::HasLeft.into()),
+            known.status = Self::cooling_down(worker, era.saturating_add(1));
         }
         Workers::<T>::insert(worker, known);
         Ok(())
@@ -207,8 +210,10 @@ impl<T: Config> Pallet<T> {
         let asked = known.asked == era;
         Workers::<T>::insert(worker, known);
         let settings = Setting::<T>::get();
-        let waited = Clock::<T>::get().ran_ms.saturating_sub(BegunAt::<T>::get());
-        if ErasRun::<T>::get() && asked && waited > settings.heartbeat_ms {
+        let now = Clock::<T>::get().ran_ms;
+        let late = BegunAt::<T>::get()
+            .is_some_and(|begun| now.saturating_sub(begun) > settings.heartbeat_ms);
+        if ErasRun::<T>::get() && asked && late {
             Self::slash(worker, settings.slashes.missed, Cause::Missed);
         }
     }

@@ -156,6 +156,7 @@ fn every_era_asks_for_a_heartbeat_and_who_does_not_answer_is_suspended() {
         assert_eq!((place(1), place(2)), (Some(1), None));
         // It earns nothing and comes back when its operator says so.
         let value = Economy::value_promise(worker(2));
+        heartbeat(1).unwrap();
         next_era();
         assert_eq!(Economy::value_promise(worker(2)), value);
         assert_noop!(

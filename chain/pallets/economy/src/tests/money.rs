@@ -2,7 +2,7 @@
 
 use crate::{Cause, Change, Entry, Error, MAX_LEDGER, Rewards, mock::*};
 use polkadot_sdk::{
-    frame_support::{assert_noop, assert_ok, traits::fungible::Inspect},
+    frame_support::{assert_noop, assert_ok},
     sp_runtime::DispatchError,
 };
 

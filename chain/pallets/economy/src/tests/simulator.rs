@@ -354,7 +354,9 @@ fn decided(number: usize, turn: &Turn) -> Value {
         operators.insert(id, known.operator);
         let outcome = Economy::outcome(id).unwrap();
         let wanted = outcome.seat.map(|seat| {
-            let id = CLUSTERS.find(|id| cluster(*id) == seat.cluster).unwrap();
+            let id = { CLUSTERS }
+                .find(|id| cluster(*id) == seat.cluster)
+                .unwrap();
             (letter(id), seat.cluster)
         });
         let (called, there) = wanted.unwrap_or(("general".into(), cluster(1)));
