@@ -43,6 +43,7 @@ impl<T: Config> Pallet<T> {
         ensure!(Self::exists(&Self::treasury()), Error::<T>::NoTreasury);
         ErasRun::<T>::put(true);
         BegunAt::<T>::kill();
+        Self::look_again();
         Self::deposit_event(Event::ErasStarted);
         Ok(())
     }

@@ -7,3 +7,4 @@ mod moves;
 mod pools;
 mod random;
 mod simulator;
+mod weights;

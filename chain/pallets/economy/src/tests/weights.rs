@@ -1,0 +1,373 @@
+//! What calls and steps touch, and how long they take.
+//!
+//! The first tests count distinct records that are read and written, and fail if a weight allows less
+//! for them. The last one takes the time:
+//!
+//! ```text
+//! cargo test --release -p pallet-phat-economy --lib -- --ignored --nocapture figures
+//! ```
+//!
+//! It prints for each call and step the weight in picoseconds, what of it is not for records, and the
+//! longest time that it took here.
+
+use crate::{Call, Cause, MAX_PREFERENCES, Settings, mock::*, store::Records as Store, weights};
+use core::{fmt::Debug, mem};
+use frame_support::weights::Weight;
+use phat_economy::{Era, Phase};
+use polkadot_sdk::{
+    frame_support::{
+        dispatch::GetDispatchInfo,
+        traits::{Get, UnfilteredDispatchable, fungible::Mutate},
+    },
+    *,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+
+/// Keys of records.
+#[derive(Default)]
+struct Touched {
+    read: BTreeSet<String>,
+    written: BTreeSet<String>,
+}
+
+impl Touched {
+    fn weight(&self) -> Weight {
+        let (reads, writes) = (self.read.len() as u64, self.written.len() as u64);
+        Records::get().reads_writes(reads, writes)
+    }
+}
+
+/// Notes what the chain's storage says that it does.
+#[derive(Clone, Default)]
+struct Witness(Arc<Mutex<Touched>>);
+
+#[derive(Default)]
+struct Access {
+    method: String,
+    key: String,
+}
+
+impl Visit for Access {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "method" {
+            self.method = value.into();
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "key" {
+            self.key = format!("{value:?}");
+        }
+    }
+}
+
+impl Subscriber for Witness {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "state"
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut access = Access::default();
+        event.record(&mut access);
+        let mut touched = self.0.lock().unwrap();
+        match access.method.as_str() {
+            "Put" | "Append" => touched.written.insert(access.key),
+            _ => touched.read.insert(access.key),
+        };
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// What was measured, and under which name.
+#[derive(Default)]
+struct Figures(BTreeMap<String, (Weight, Weight, u128)>);
+
+impl Figures {
+    /// Runs the body, and checks that it touches no more records than its weight allows.
+    fn check<R>(&mut self, name: &str, weight: Weight, body: impl FnOnce() -> R) -> R {
+        let witness = Witness::default();
+        let (result, nanoseconds) = tracing::subscriber::with_default(witness.clone(), || {
+            let begun = Instant::now();
+            (body(), begun.elapsed().as_nanos())
+        });
+        let touched = mem::take(&mut *witness.0.lock().unwrap());
+        // Events, their number, and what a block counts for itself belong to the system.
+        let system = frame_support::storage::storage_prefix(b"System", b"");
+        let system = hex(&system[..16]);
+        let ours = |keys: BTreeSet<String>| -> BTreeSet<_> {
+            let accounts = hex(&frame_support::storage::storage_prefix(
+                b"System", b"Account",
+            ));
+            keys.into_iter()
+                .filter(|key| !key.starts_with(&system) || key.starts_with(&accounts))
+                .collect()
+        };
+        let touched = Touched {
+            read: ours(touched.read),
+            written: ours(touched.written),
+        };
+        assert!(!touched.read.is_empty(), "{name}: nothing was counted");
+        let records = touched.weight();
+        assert!(
+            records.all_lte(weight),
+            "{name}: {} reads and {} writes are more than {weight}",
+            touched.read.len(),
+            touched.written.len(),
+        );
+        let entry = self.0.entry(name.into()).or_insert((weight, records, 0));
+        entry.1 = entry.1.max(records);
+        entry.2 = entry.2.max(nanoseconds);
+        result
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Workers of [`crowd`].
+const CROWD: u8 = 200;
+
+/// Many workers, of whom some have nothing left, some have not answered and some leave; and clusters that
+/// name as many as they may.
+fn crowd() {
+    for number in 1..CROWD {
+        Balances::mint_into(&account(1 + number / 10), 1_000_000).unwrap();
+    }
+    workers(1..CROWD);
+    start();
+    for number in 2..5u64 {
+        create(2, &[]).unwrap();
+        Economy::stake(signed(3), cluster(number), 1_000 * u128::from(number)).unwrap();
+        let names = (0..MAX_PREFERENCES as u8)
+            .map(|name| worker(name + 1))
+            .collect();
+        Economy::set_preferences(signed(2), cluster(number), names).unwrap();
+    }
+    for number in 1..CROWD {
+        settle_in(number);
+    }
+    next_era();
+    for number in 1..CROWD {
+        match number % 7 {
+            0 => Economy::slash_worker(root(), worker(number), 100_000).unwrap(),
+            1 => Economy::leave(signed(1 + number / 10), worker(number)).unwrap(),
+            2 => register(number, 300, 9),
+            3 => {}
+            _ => drop(heartbeat(number)),
+        }
+    }
+}
+
+fn steps(figures: &mut Figures) {
+    crowd();
+    let mut era = Era::begin(Settings::default().parameters).unwrap();
+    crate::LastEra::<Test>::mutate(|era| *era += 1);
+    let mut store = Store::<Test>::of_last_era();
+    while !era.is_complete() {
+        let name = match era.phase() {
+            Phase::Clear { .. } => "step: clear",
+            Phase::Workers { .. } => "step: workers",
+            Phase::Clusters { .. } => "step: clusters",
+            Phase::Names { .. } => "step: names",
+            Phase::Tail { .. } => "step: tail",
+            Phase::Values { .. } => "step: values",
+            Phase::Complete => "step: complete",
+        };
+        let weight = weights::step::<Test>(era.phase());
+        figures
+            .check(name, weight, || era.step(&mut store))
+            .unwrap();
+    }
+}
+
+fn calls(figures: &mut Figures) {
+    crowd();
+    ordered();
+    let mut run = |origin: RuntimeOrigin, call: Call<Test>| {
+        let weight = call.get_dispatch_info().call_weight;
+        let debug = format!("{call:?}");
+        let name: String = debug
+            .chars()
+            .take_while(|c| c.is_alphabetic() || *c == '_')
+            .collect();
+        let done = figures.check(&name, weight, || call.dispatch_bypass_filter(origin));
+        assert!(done.is_ok(), "{debug}: {done:?}");
+    };
+    let (id, five) = (worker(5), signed(1));
+    run(
+        root(),
+        Call::set_settings {
+            settings: settings(),
+        },
+    );
+    run(
+        root(),
+        Call::set_general_cluster {
+            cluster: cluster(1),
+        },
+    );
+    run(
+        root(),
+        Call::set_treasury {
+            treasury: account(5),
+        },
+    );
+    run(root(), Call::fund_rewards { amount: 1_000 });
+    run(
+        root(),
+        Call::slash_worker {
+            worker: id,
+            amount: 1,
+        },
+    );
+    run(
+        five.clone(),
+        Call::payout {
+            worker: id,
+            amount: Some(3),
+        },
+    );
+    lapse(5);
+    renew(5);
+    crate::Workers::<Test>::mutate(id, |known| {
+        known.as_mut().unwrap().status = crate::WorkerStatus::Suspended(Cause::Missed);
+    });
+    run(five.clone(), Call::resume { worker: id });
+    run(five.clone(), Call::leave { worker: id });
+    for _ in 0..4 {
+        next_era();
+    }
+    run(signed(4), Call::settle { worker: id });
+    let deposit = 500;
+    run(
+        five,
+        Call::activate {
+            worker: id,
+            deposit,
+        },
+    );
+    let cluster = cluster(2);
+    run(
+        signed(4),
+        Call::stake {
+            cluster,
+            amount: 500,
+        },
+    );
+    run(
+        signed(4),
+        Call::unstake {
+            cluster,
+            amount: 100,
+        },
+    );
+    for _ in 0..4 {
+        next_era();
+    }
+    run(signed(4), Call::withdraw {});
+    run(
+        signed(2),
+        Call::set_cap {
+            cluster,
+            cap: Some(5),
+        },
+    );
+    let workers = (0..MAX_PREFERENCES as u8)
+        .map(|name| worker(name + 1))
+        .collect();
+    run(signed(2), Call::set_preferences { cluster, workers });
+    run(root(), Call::stop_eras {});
+    run(root(), Call::start_eras {});
+}
+
+fn hooks(figures: &mut Figures) {
+    crowd();
+    ordered();
+    let weight = weights::fail(Records::get());
+    let number = (1..CROWD).find(|number| number % 7 == 4).unwrap();
+    figures.check("heard", weight, || Economy::hear(&worker(number)));
+    figures.check("lapsed", weight, || {
+        <Economy as pallet_phat_registry::OnService>::lapsed(&worker(number)).unwrap();
+    });
+    let slashed = crate::Settings {
+        slashes: crate::Slashes {
+            missed: 1 << 40,
+            lapsed: 1 << 40,
+            diverged: 1 << 40,
+        },
+        ..settings()
+    };
+    Economy::set_settings(root(), slashed).unwrap();
+    figures.check("lapsed, with nothing left", weight, || {
+        <Economy as pallet_phat_registry::OnService>::lapsed(&worker(number + 7)).unwrap();
+    });
+    // All members of the general cluster are looked at: nobody has its state but the one who goes.
+    let general = cluster(1);
+    let weight = weights::relocate(Records::get());
+    let members = pallet_phat_clusters::ClusterWorkers::<Test>::get(general);
+    let (first, others) = members.split_first().unwrap();
+    for other in others {
+        pallet_phat_clusters::WorkerStates::<Test>::remove(other);
+    }
+    figures.check("relocate", weight, || {
+        Clusters::can_spare(&general, first);
+        Clusters::relocate(first, Some(cluster(2))).unwrap();
+    });
+}
+
+#[test]
+fn no_step_of_an_era_touches_more_than_its_weight_allows() {
+    chain().execute_with(|| steps(&mut Figures::default()));
+}
+
+#[test]
+fn no_call_touches_more_than_its_weight_allows() {
+    chain().execute_with(|| calls(&mut Figures::default()));
+}
+
+#[test]
+fn no_hook_and_no_move_touches_more_than_its_weight_allows() {
+    chain().execute_with(|| hooks(&mut Figures::default()));
+}
+
+#[test]
+#[ignore = "takes the time: for whoever sets the constants"]
+fn figures() {
+    let mut figures = Figures::default();
+    for body in [steps, calls, hooks] {
+        chain().execute_with(|| body(&mut figures));
+    }
+    println!(
+        "{:<28} {:>14} {:>14} {:>14}",
+        "", "weight ps", "for time", "longest"
+    );
+    for (name, (weight, records, nanoseconds)) in figures.0 {
+        let weight = weight.ref_time();
+        let rest = weight.saturating_sub(records.ref_time());
+        println!(
+            "{name:<28} {weight:>14} {rest:>14} {:>14}",
+            nanoseconds * 1_000
+        );
+    }
+}
