@@ -614,4 +614,17 @@ mod tests {
         assert_eq!(group_of(b"s"), b"s");
         assert_eq!(group_of(b""), b"");
     }
+    #[test]
+    fn a_block_in_which_nothing_has_changed_is_noted_only_if_the_chain_asks() {
+        let secret = Secret::of(&Keypair::from_seed([1; 32]));
+        let mut record = Membership::begin(Hash::zero(), secret, Vec::new(), 1, 1);
+        let roots = Roots {
+            state_root: Hash::repeat_byte(1),
+            receipts: Hash::repeat_byte(2),
+        };
+        record.note(5, roots, false);
+        record.note(6, roots, false);
+        record.note(7, roots, true);
+        assert_eq!(record.recent, [(5, roots), (7, roots)]);
+    }
 }

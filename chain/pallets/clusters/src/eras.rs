@@ -44,10 +44,14 @@ impl<T: Config> Pallet<T> {
         WorkerCluster::<T>::get(worker)
     }
 
+    /// How many workers a cluster has.
+    pub fn size(cluster: &ClusterId) -> usize {
+        ClusterWorkers::<T>::decode_len(cluster).unwrap_or(0)
+    }
+
     /// Whether a worker more can be in the cluster.
     pub fn has_room(cluster: &ClusterId) -> bool {
-        let members = ClusterWorkers::<T>::decode_len(cluster).unwrap_or(0);
-        members < MAX_CLUSTER_WORKERS as usize
+        Self::size(cluster) < MAX_CLUSTER_WORKERS as usize
     }
 
     /// Whether a worker can leave its cluster without taking the state along: it has not got it, or

@@ -145,16 +145,23 @@ impl<T: Config> Pallet<T> {
     /// Goes on with an era as far as the weight allows; at its end, or if it cannot go on, says what
     /// comes then.
     fn compute(mut era: Era<WorkerId, ClusterId>, now: u64, meter: &mut WeightMeter) -> Stage {
+        let db = T::DbWeight::get();
         let mut records = Records::<T>::of_last_era();
         while !matches!(era.phase(), Phase::Complete) {
-            if meter.try_consume(weights::step::<T>(era.phase())).is_err() {
+            let step = weights::step::<T>(era.phase());
+            // What few workers need must be there for each.
+            if !meter.can_consume(step.saturating_add(weights::ending(db))) {
                 return Stage::Computing(era);
             }
+            meter.consume(step);
             if let Err(error) = era.step(&mut records) {
                 let era = LastEra::<T>::get();
                 Self::deposit_event(Event::EraDropped { era, error });
                 // Its beginning may have cut short the moves of the one in force.
                 return Stage::Moving(Sweep::again());
+            }
+            if records.have_ended_one() {
+                meter.consume(weights::ending(db));
             }
         }
         Self::switch(&era, now);

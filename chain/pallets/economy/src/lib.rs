@@ -207,6 +207,11 @@ pub mod pallet {
     #[pallet::storage]
     pub type Workers<T: Config> = StorageMap<_, Blake2_128Concat, WorkerId, Worker<T::AccountId>>;
 
+    /// Workers that are to go elsewhere and wait since this time, on the chain's own clock, because they
+    /// alone have the state of their cluster.
+    #[pallet::storage]
+    pub type Waiting<T> = StorageMap<_, Blake2_128Concat, WorkerId, u64>;
+
     /// What happened to each worker's money, the oldest first.
     #[pallet::storage]
     pub type Rewards<T> = StorageMap<

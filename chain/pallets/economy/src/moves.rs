@@ -6,11 +6,11 @@
 //!
 //! **No cluster loses its state to a move.** A worker that has the state of its cluster, when no other
 //! worker there has, waits until another one does: until it has reported a state that is as new as the
-//! last one agreed on. Newcomers are therefore there before the last one leaves. When two workers wait
-//! for each other, as in a swap between two clusters of one worker each, or when nobody comes to take
-//! over, the wait ends after [`Settings::handover_ms`]: then the worker goes nevertheless
-//! ([`Event::ClusterBereft`]), and whoever comes makes the state again from the chain's blocks, which
-//! hold all of it for ever. That is slow, but loses nothing.
+//! last one agreed on. Newcomers are therefore there before the last one leaves. Two workers may wait for
+//! each other, as in a swap between two clusters of one worker each, or nobody may come to take over. So
+//! the wait has an end: after [`Settings::handover_ms`], or twice that time if there are others who
+//! should have the state soon, the worker goes nevertheless ([`Event::ClusterBereft`]). Whoever comes makes
+//! the state again from the chain's blocks, which hold all of it for ever. That is slow, but loses nothing.
 //!
 //! A worker whose cluster has no room (there are
 //! [`MAX_CLUSTER_WORKERS`](phat_primitives::limits::MAX_CLUSTER_WORKERS) at most) is in none until there
@@ -44,8 +44,6 @@ impl<T: Config> Pallet<T> {
         let Some(in_force) = EraInForce::<T>::get() else {
             return (Stage::Waiting, true);
         };
-        let patience = Setting::<T>::get().handover_ms;
-        let patient = now.saturating_sub(in_force.since_ms) < patience;
         while meter.try_consume(weights::look(T::DbWeight::get())).is_ok() {
             let next = match sweep.strangers {
                 false => Self::next_worker(sweep.after),
@@ -66,7 +64,7 @@ impl<T: Config> Pallet<T> {
             };
             let known = Workers::<T>::get(worker);
             if !(sweep.strangers && known.is_some()) {
-                match Self::send(&worker, known, patient, meter) {
+                match Self::send(&worker, known, now, meter) {
                     Move::There => {}
                     Move::Waits => sweep.waiting = sweep.waiting.saturating_add(1),
                     Move::NextBlock => break,
@@ -134,7 +132,7 @@ impl<T: Config> Pallet<T> {
     fn send(
         worker: &WorkerId,
         known: Option<Worker<T::AccountId>>,
-        patient: bool,
+        now: u64,
         meter: &mut WeightMeter,
     ) -> Move {
         let Ok(wanted) = Self::wanted(worker, known.as_ref()) else {
@@ -142,6 +140,9 @@ impl<T: Config> Pallet<T> {
         };
         let present = Clusters::<T>::cluster_of(worker);
         if wanted == present {
+            if Waiting::<T>::contains_key(worker) {
+                Waiting::<T>::remove(worker);
+            }
             return Move::There;
         }
         if meter
@@ -154,7 +155,9 @@ impl<T: Config> Pallet<T> {
             Some(cluster) if !Clusters::<T>::can_spare(&cluster, worker) => Some(cluster),
             _ => None,
         };
-        if bereft.is_some() && patient {
+        if let Some(cluster) = bereft
+            && Self::is_to_wait(worker, &cluster, now)
+        {
             return Move::Waits;
         }
         let goes_to = wanted.filter(|cluster| Clusters::<T>::has_room(cluster));
@@ -164,6 +167,7 @@ impl<T: Config> Pallet<T> {
         if with_storage_layer(|| Clusters::<T>::relocate(worker, goes_to)).is_err() {
             return Move::Waits;
         }
+        Waiting::<T>::remove(worker);
         if let Some(mut known) = known {
             known.heard = LastEra::<T>::get();
             Workers::<T>::insert(worker, known);
@@ -180,5 +184,18 @@ impl<T: Config> Pallet<T> {
             true => Move::There,
             false => Move::Waits,
         }
+    }
+    /// Whether a worker that its cluster cannot spare waits on.
+    fn is_to_wait(worker: &WorkerId, cluster: &ClusterId, now: u64) -> bool {
+        let since = Waiting::<T>::get(worker).unwrap_or_else(|| {
+            Waiting::<T>::insert(worker, now);
+            now
+        });
+        let handover = Setting::<T>::get().handover_ms;
+        let patience = match Clusters::<T>::size(cluster) {
+            0 | 1 => handover,
+            _ => handover.saturating_mul(2),
+        };
+        now.saturating_sub(since) < patience
     }
 }

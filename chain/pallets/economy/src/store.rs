@@ -11,6 +11,8 @@ pub(crate) struct Records<T> {
     era: EraNumber,
     /// The slot that its results go to.
     slot: Slot,
+    /// Whether the last step has ended or suspended a worker.
+    ended: bool,
     _config: PhantomData<T>,
 }
 
@@ -19,8 +21,14 @@ impl<T: Config> Records<T> {
         Self {
             era: LastEra::<T>::get(),
             slot: Self::free_slot(),
+            ended: false,
             _config: PhantomData,
         }
+    }
+
+    /// Whether a worker was ended or suspended since this was asked last.
+    pub(crate) fn have_ended_one(&mut self) -> bool {
+        core::mem::take(&mut self.ended)
     }
 
     /// The slot that is not in force.
@@ -31,7 +39,7 @@ impl<T: Config> Records<T> {
     /// Ends a worker whose time has come, and says what the others bring. A worker passes here once in
     /// every era, as it was when the era began, which is the end of the era before.
     fn pass(
-        &self,
+        &mut self,
         spot: Spot<WorkerId>,
         mut entry: Versioned<Option<Capacity>>,
     ) -> Option<Capacity> {
@@ -59,6 +67,7 @@ impl<T: Config> Records<T> {
         if known.account.seen_in(self.era).is_exhausted(value) {
             Workers::<T>::insert(worker, known);
             Ring::<T>::remove(spot);
+            self.ended = true;
             Pallet::<T>::exhaust(&worker);
             return None;
         }
@@ -80,6 +89,7 @@ impl<T: Config> Records<T> {
         }
         Workers::<T>::insert(worker, known);
         if missed {
+            self.ended = true;
             let amount = Setting::<T>::get().slashes.missed;
             Pallet::<T>::slash(&worker, amount, Cause::Missed);
         }

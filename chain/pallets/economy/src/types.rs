@@ -19,7 +19,9 @@ use phat_economy::{Account, CapacityReward, Era, Parameters, Point, PopularityRe
 pub struct Settings {
     /// α, f and g.
     pub parameters: Parameters,
-    /// From the beginning of an era to that of the next one; more if an era takes longer to compute.
+    /// From the beginning of an era to that of the next one; more if an era takes longer to compute. It
+    /// should be more than workers take to get the state of a cluster that they come to: who has its keys
+    /// and does not answer is suspended.
     pub era_ms: u64,
     /// How long a worker has, after an era has begun, to answer with a heartbeat. At most `era_ms`.
     pub heartbeat_ms: u64,

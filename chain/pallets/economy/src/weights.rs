@@ -95,7 +95,7 @@ pub(crate) fn begin(db: RuntimeDbWeight) -> Weight {
 
 /// A look at a worker: its record, its outcome, where it is; and a line in its ledger.
 pub(crate) fn look(db: RuntimeDbWeight) -> Weight {
-    records(db, 7, 2)
+    records(db, 8, 3)
 }
 
 /// A worker that goes from one cluster to another: the states of all members of the one that it
@@ -104,7 +104,12 @@ pub(crate) fn relocate(db: RuntimeDbWeight) -> Weight {
     let members = u64::from(phat_primitives::limits::MAX_CLUSTER_WORKERS);
     compute(MEMBERS)
         .saturating_add(db.reads(members))
-        .saturating_add(records(db, 20, 16))
+        .saturating_add(records(db, 22, 18))
+}
+
+/// A worker that is ended or suspended when it passes, beside [`step`]: it may lose all of its records.
+pub(crate) fn ending(db: RuntimeDbWeight) -> Weight {
+    slash(db)
 }
 
 /// The next step of an era, as its phase states it.
@@ -114,14 +119,7 @@ pub(crate) fn step<T: Config>(phase: &Phase<WorkerId, ClusterId>) -> Weight {
     let named = u64::from(MAX_PREFERENCES);
     let (reads, writes, names) = match phase {
         Phase::Clear { .. } => (2, 1, 0),
-        // A worker that ends here does so with all of its records.
-        Phase::Workers { .. } => {
-            return compute(STEP)
-                .saturating_add(
-                    db.reads_writes(height.saturating_add(12), height.saturating_add(5)),
-                )
-                .saturating_add(slash(db));
-        }
+        Phase::Workers { .. } => (height.saturating_add(12), height.saturating_add(5), 0),
         Phase::Clusters { .. } => (2, 1, 0),
         Phase::Names { .. } => (
             named

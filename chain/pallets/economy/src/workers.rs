@@ -186,6 +186,8 @@ impl<T: Config> Pallet<T> {
 
     /// Suspends a worker on duty, and takes what that costs.
     fn fail(worker: &WorkerId, cause: Cause) {
+        // It leaves its cluster in any case.
+        Waiting::<T>::remove(worker);
         let Some(mut known) = Workers::<T>::get(worker) else {
             return;
         };

@@ -59,7 +59,7 @@ pub(crate) struct Wanted {
 
 impl Membership {
     /// A member without any state.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         cluster: ClusterId,
         root: Secret,
         transport: Vec<records::Transport>,

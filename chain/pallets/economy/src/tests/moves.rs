@@ -111,17 +111,40 @@ fn two_that_wait_for_each_other_go_when_the_time_is_over() {
         assert_eq!((place(1), place(2)), (Some(2), Some(3)));
         check();
         block(1);
-        // Once one has gone, the other has somebody to wait for no more.
+        // One has gone, and cluster 2 is without its state. Cluster 3 has a newcomer to wait for.
+        let alone = [place(1), place(2)];
+        assert!(
+            alone == [Some(3), Some(3)] || alone == [Some(2), Some(2)],
+            "{alone:?}"
+        );
+        let (newcomer, left) = if place(1) == Some(3) { (1, 2) } else { (2, 3) };
+        System::assert_has_event(
+            Event::ClusterBereft {
+                cluster: cluster(left),
+            }
+            .into(),
+        );
+        settle_in(newcomer);
+        block(1);
         assert_eq!((place(1), place(2)), (Some(3), Some(2)));
-        let bereft = |id| Event::ClusterBereft {
-            cluster: cluster(id),
-        };
-        let events = System::events();
-        let count = events
-            .iter()
-            .filter(|record| [2, 3].map(|id| bereft(id).into()).contains(&record.event))
-            .count();
-        assert!(count >= 1);
+    });
+}
+
+#[test]
+fn the_wait_for_a_newcomer_that_never_has_the_state_has_an_end() {
+    on_chain(|| {
+        two_clusters();
+        heartbeat(1).unwrap();
+        heartbeat(2).unwrap();
+        wants(2, &[2]);
+        wants(3, &[1]);
+        next_era();
+        heartbeat(1).unwrap();
+        heartbeat(2).unwrap();
+        block(HANDOVER_MS);
+        // The wait goes on from era to era.
+        block(HANDOVER_MS);
+        assert_eq!((place(1), place(2)), (Some(3), Some(2)));
     });
 }
 

@@ -274,6 +274,7 @@ fn after_thousands_of_random_operations_every_unit_and_every_worker_is_where_it_
     let config = ProptestConfig {
         // A failure names its step; a shorter way there is seldom found.
         max_shrink_iters: 0,
+        failure_persistence: None,
         ..ProptestConfig::with_cases(cases())
     };
     let mut runner = TestRunner::new_with_rng(
