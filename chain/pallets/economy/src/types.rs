@@ -288,6 +288,10 @@ impl Slot {
     MaxEncodedLen,
     TypeInfo,
 )]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one, which a block reads and writes once"
+)]
 pub enum Stage {
     /// Nothing, until the next era is due.
     #[default]

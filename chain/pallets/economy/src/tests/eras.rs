@@ -145,7 +145,7 @@ fn an_era_spread_over_many_blocks_comes_to_the_same_as_in_one() {
     };
     // What the dearest step takes, and little more.
     let named = phat_economy::Phase::Names { after: None };
-    let little = weights::step::<Test>(&named).saturating_mul(2);
+    let little = weights::step::<Test>(&named).saturating_mul(5) / 4;
     assert_eq!(outcomes(little), outcomes(Weight::MAX));
 }
 
