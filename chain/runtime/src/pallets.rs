@@ -76,7 +76,6 @@ mod runtime {
     #[runtime::pallet_index(43)]
     pub type PhalaPhatTokenomic = pallet_phat_tokenomic;
 
-
     // It pushes messages too, in idle time, which comes before the end of the block.
     #[runtime::pallet_index(44)]
     pub type PhatEconomy = pallet_phat_economy;

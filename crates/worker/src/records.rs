@@ -614,6 +614,7 @@ mod tests {
         assert_eq!(group_of(b"s"), b"s");
         assert_eq!(group_of(b""), b"");
     }
+
     #[test]
     fn a_block_in_which_nothing_has_changed_is_noted_only_if_the_chain_asks() {
         let secret = Secret::of(&Keypair::from_seed([1; 32]));

@@ -72,6 +72,7 @@ impl pallet_phat_registry::Config for Test {
 
 impl pallet_phat_clusters::Config for Test {
     type Currency = Balances;
+    type Eras = ();
 }
 
 impl crate::Config for Test {
