@@ -4,7 +4,9 @@
 //! with every chain that has pallets of these names: see the constants below for all it relies on.
 
 mod credit;
+pub mod economy;
 mod policy;
+mod read;
 mod submit;
 
 pub use credit::{Credit, Slice};
@@ -15,6 +17,7 @@ use crate::limits::CONNECT_TIMEOUT;
 use phat_primitives::{
     AccountId, Balance, BlockNumber, ClusterId, CodeHash, ContractId, Hash, WorkerId, report::Roots,
 };
+use read::Reader;
 use std::{sync::Arc, time::Duration};
 use subxt::{
     OnlineClient, PolkadotConfig,
@@ -23,11 +26,10 @@ use subxt::{
     dynamic,
     error::DispatchError,
     ext::{
-        frame_decode::storage::IntoEncodableValues,
+        frame_decode::storage::{IntoDecodableValues, IntoEncodableValues},
         scale_decode::{self, DecodeAsType},
     },
     rpcs::RpcClient,
-    storage::DynamicAddress,
     utils::H256,
 };
 
@@ -253,19 +255,16 @@ impl ChainClient {
 
     /// All clusters.
     pub async fn clusters(&self) -> Result<Vec<Cluster>, ChainError> {
-        let mut clusters = Vec::new();
         let at = self.at_head().await?;
-        let reading = async {
-            let address = dynamic::storage::<(H256,), ClusterValue>(CLUSTERS, "Clusters");
-            let mut entries = at.storage().iter(address, ()).await?;
-            while let Some(entry) = entries.next().await {
-                let entry = entry?;
-                let (id,) = entry.key()?.decode()?;
-                clusters.push(entry.value().decode()?.named(Hash::from(id.0)));
-            }
-            Ok(())
+        let reader = Reader {
+            chain: self,
+            at: &at,
         };
-        self.in_time(reading).await?;
+        let entries = reader
+            .all::<(H256,), ClusterValue, _>(CLUSTERS, "Clusters", ())
+            .await?;
+        let named = |((id,), value): ((H256,), ClusterValue)| value.named(Hash::from(id.0));
+        let mut clusters: Vec<_> = entries.into_iter().map(named).collect();
         // Ids are counters; the storage has another order.
         clusters.sort_by_key(|cluster| cluster.id);
         Ok(clusters)
@@ -392,18 +391,15 @@ impl ChainClient {
 
     /// All registered workers.
     pub async fn workers(&self) -> Result<Vec<WorkerId>, ChainError> {
-        let mut workers = Vec::new();
         let at = self.at_head().await?;
-        let reading = async {
-            let address = dynamic::storage::<([u8; 32],), dynamic::Value>(REGISTRY, "Workers");
-            let mut entries = at.storage().iter(address, ()).await?;
-            while let Some(entry) = entries.next().await {
-                let (id,) = entry?.key()?.decode()?;
-                workers.push(WorkerId(id));
-            }
-            Ok(())
+        let reader = Reader {
+            chain: self,
+            at: &at,
         };
-        self.in_time(reading).await?;
+        let entries = reader
+            .all::<([u8; 32],), dynamic::Value, _>(REGISTRY, "Workers", ())
+            .await?;
+        let mut workers: Vec<_> = entries.into_iter().map(|((id,), _)| WorkerId(id)).collect();
         workers.sort();
         Ok(workers)
     }
@@ -449,19 +445,15 @@ impl ChainClient {
 
     async fn read<K, V>(&self, pallet: &str, entry: &str, key: K) -> Result<Option<V>, ChainError>
     where
-        K: IntoEncodableValues,
+        K: IntoEncodableValues + IntoDecodableValues,
         V: DecodeAsType,
-        DynamicAddress<K, V>: subxt::storage::Address<KeyParts = K, Value = V>,
     {
         let at = self.at_head().await?;
-        let reading = async {
-            let address = dynamic::storage::<K, V>(pallet, entry);
-            Ok(match at.storage().try_fetch(address, key).await? {
-                Some(value) => Some(value.decode()?),
-                None => None,
-            })
+        let reader = Reader {
+            chain: self,
+            at: &at,
         };
-        self.in_time(reading).await
+        reader.one(pallet, entry, key).await
     }
 
     async fn at_head(&self) -> Result<AtBlock, ChainError> {

@@ -1,6 +1,6 @@
 //! What the chain keeps of a cluster's policy and of the stakes on its contracts.
 
-use super::{CLUSTERS, ChainClient, ChainError};
+use super::{CLUSTERS, ChainClient, ChainError, read::Reader};
 use codec::Encode;
 use phat_primitives::{
     AccountId, Balance, ClusterId, ContractId, Hash,
@@ -9,7 +9,6 @@ use phat_primitives::{
 };
 use std::collections::HashMap;
 use subxt::{
-    dynamic,
     ext::scale_decode::{self, DecodeAsType},
     utils::H256,
 };
@@ -164,18 +163,32 @@ impl ChainClient {
     /// What all together have staked on each contract that somebody has staked on.
     pub async fn contract_stakes(&self) -> Result<HashMap<ContractId, Balance>, ChainError> {
         let at = self.at_head().await?;
-        let reading = async {
-            let mut stakes = HashMap::new();
-            let address = dynamic::storage::<(H256,), Balance>(TOKENOMIC, "ContractTotalStakes");
-            let mut entries = at.storage().iter(address, ()).await?;
-            while let Some(entry) = entries.next().await {
-                let entry = entry?;
-                let (contract,) = entry.key()?.decode()?;
-                stakes.insert(Hash::from(contract.0), entry.value().decode()?);
-            }
-            Ok(stakes)
+        let reader = Reader {
+            chain: self,
+            at: &at,
         };
-        self.in_time(reading).await
+        let entries = reader
+            .all::<(H256,), Balance, _>(TOKENOMIC, "ContractTotalStakes", ())
+            .await?;
+        let named = |((contract,), stake): ((H256,), _)| (Hash::from(contract.0), stake);
+        Ok(entries.into_iter().map(named).collect())
+    }
+
+    /// What an account has staked on each contract that it has staked on.
+    pub async fn stakes(
+        &self,
+        account: &AccountId,
+    ) -> Result<HashMap<ContractId, Balance>, ChainError> {
+        let at = self.at_head().await?;
+        let reader = Reader {
+            chain: self,
+            at: &at,
+        };
+        let entries = reader
+            .all::<([u8; 32], H256), Balance, _>(TOKENOMIC, "ContractUserStakes", (account.0,))
+            .await?;
+        let named = |((_, contract), stake): ((_, H256), _)| (Hash::from(contract.0), stake);
+        Ok(entries.into_iter().map(named).collect())
     }
 }
 

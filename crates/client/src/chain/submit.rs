@@ -1,7 +1,8 @@
 //! Transactions: the calls that this SDK sends, and what becomes of them.
 
 use super::{
-    CLUSTERS, ChainClient, ChainError, MESSAGES, Permission, REGISTRY, describe, policy::TOKENOMIC,
+    CLUSTERS, ChainClient, ChainError, MESSAGES, Permission, REGISTRY, describe,
+    economy::EconomyCall, policy::TOKENOMIC,
 };
 use crate::keys::Account;
 use codec::Encode;
@@ -11,7 +12,7 @@ use phat_primitives::{
 };
 use subxt::{
     dynamic::{self, Value},
-    error::{BackendError, ExtrinsicError, RpcError, TransactionEventsError},
+    error::{BackendError, DispatchError, ExtrinsicError, RpcError, TransactionEventsError},
     ext::{
         scale_decode::{self, DecodeAsType},
         scale_encode::{self, EncodeAsFields, EncodeAsType, FieldIter},
@@ -161,6 +162,25 @@ pub enum Call {
         /// The cluster.
         cluster: ClusterId,
     },
+    /// Creates a cluster that the sender owns.
+    CreateCluster {
+        /// Who may deploy.
+        permission: Permission,
+        /// Its workers, which the sender operates; none while eras run.
+        workers: Vec<WorkerId>,
+        /// Price of one unit of gas.
+        gas_price: Balance,
+        /// Deposit per storage item.
+        deposit_per_item: Balance,
+        /// Deposit per byte of storage.
+        deposit_per_byte: Balance,
+        /// Gets the fees for gas, in the cluster.
+        treasury: AccountId,
+    },
+    /// Calls of the economy, carried out together or not at all.
+    Economy(Vec<EconomyCall>),
+    /// Calls of the economy by governance, together or not at all. The sender holds the key of sudo.
+    Govern(Vec<EconomyCall>),
 }
 
 /// A transaction that is in a block and has succeeded.
@@ -174,6 +194,8 @@ pub struct Submitted {
     pub message: Option<MessageNumber>,
     /// The contract whose instantiation it ordered, if it did.
     pub contract: Option<ContractId>,
+    /// The cluster that it created, if it did.
+    pub cluster: Option<ClusterId>,
 }
 
 impl Call {
@@ -197,6 +219,9 @@ impl Call {
             Self::SetPolicy { .. } => (CLUSTERS, "set_policy"),
             Self::PrepayCredit { .. } => (CLUSTERS, "prepay_credit"),
             Self::WithdrawCredit { .. } => (CLUSTERS, "withdraw_credit"),
+            Self::CreateCluster { .. } => (CLUSTERS, "add_cluster"),
+            Self::Economy(calls) => EconomyCall::carrier(calls, false),
+            Self::Govern(calls) => EconomyCall::carrier(calls, true),
         }
     }
 }
@@ -331,6 +356,24 @@ impl EncodeAsFields for Call {
             Self::WithdrawCredit { cluster } => {
                 (cluster.0,).encode_as_fields_to(fields, types, out)
             }
+            Self::CreateCluster {
+                permission,
+                workers,
+                gas_price,
+                deposit_per_item,
+                deposit_per_byte,
+                treasury,
+            } => {
+                (permission, workers).encode_to(out);
+                (gas_price, deposit_per_item, deposit_per_byte, treasury).encode_to(out);
+                Ok(())
+            }
+            Self::Economy(calls) => {
+                EconomyCall::carried(calls, false).encode_as_fields_to(fields, types, out)
+            }
+            Self::Govern(calls) => {
+                EconomyCall::carried(calls, true).encode_as_fields_to(fields, types, out)
+            }
         }
     }
 }
@@ -389,11 +432,13 @@ impl ChainClient {
                 },
                 other => other.into(),
             })?;
+        let at = included.at().await?;
         let mut submitted = Submitted {
-            block: included.at().await?.block_number(),
+            block: at.block_number(),
             block_hash: Hash::from(included.block_hash().0),
             message: None,
             contract: None,
+            cluster: None,
         };
         for event in events.iter() {
             let event = event?;
@@ -406,6 +451,21 @@ impl ChainClient {
                 (CLUSTERS, "Instantiating") => {
                     let instantiating: Instantiating = event.decode_fields_unchecked_as()?;
                     submitted.contract = Some(Hash::from(instantiating.contract));
+                }
+                (CLUSTERS, "ClusterCreated") => {
+                    let created: ClusterCreated = event.decode_fields_unchecked_as()?;
+                    submitted.cluster = Some(Hash::from(created.cluster));
+                }
+                // Sudo succeeds also when what it was to do does not.
+                ("Sudo", "Sudid") => {
+                    if let [1, error @ ..] = event.field_bytes() {
+                        let error = DispatchError::decode_from(error, at.metadata())
+                            .map_err(subxt::Error::from)?;
+                        return Err(ChainError::Failed {
+                            call: name,
+                            reason: describe(&error),
+                        });
+                    }
                 }
                 _ => {}
             }
@@ -426,6 +486,13 @@ struct MessageQueued {
 #[decode_as_type(crate_path = "scale_decode")]
 struct Instantiating {
     contract: [u8; 32],
+}
+
+/// `PhalaPhatContracts.ClusterCreated`.
+#[derive(DecodeAsType)]
+#[decode_as_type(crate_path = "scale_decode")]
+struct ClusterCreated {
+    cluster: [u8; 32],
 }
 
 /// What the node says about a transaction that it refuses at once.
