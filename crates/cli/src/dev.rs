@@ -19,7 +19,7 @@ use error::DevError;
 use phat_client::{Account, Caller, Roots, WorkerClient};
 use phat_follower::Genesis;
 use phat_primitives::{
-    AccountId, BlockNumber, ClusterId, Hash, ids, limits::MAX_EVIDENCE_LIFE_MS,
+    AccountId, BlockNumber, ClusterId, Hash, WorkerId, ids, limits::MAX_EVIDENCE_LIFE_MS,
     message::OUTBOUND_KEY,
 };
 use phat_runtime::presets::DEVELOPMENT_MEASUREMENT;
@@ -41,6 +41,8 @@ use tokio::{
     sync::oneshot,
     time::{sleep, timeout},
 };
+
+pub(crate) use setup::{DEPOSIT_PER_BYTE, DEPOSIT_PER_ITEM, GAS_PRICE};
 
 /// Workers of the network: each has an engine's memory and a port, so this machine sets the limit.
 const MAX_WORKERS: u16 = 16;
@@ -67,6 +69,10 @@ pub(crate) struct DevArgs {
     /// Seconds after which a block is made even if nothing happens
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = parse_block_time)]
     block_time: Duration,
+    /// Seconds from the beginning of an era to that of the next one, once `phat era start` lets eras
+    /// run [default: as it was; 60 at first]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_era)]
+    era: Option<Duration>,
     /// Leave out the example contracts
     #[arg(long)]
     no_examples: bool,
@@ -108,6 +114,13 @@ fn parse_fault(text: &str) -> Result<(u16, Fault), String> {
         .parse()
         .map_err(|_| format!("{worker:?} is not the number of a worker"))?;
     Ok((worker, fault.parse()?))
+}
+
+fn parse_era(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 1..=31_536_000) => Ok(Duration::from_secs(seconds)),
+        _ => Err("write seconds between 1 and 31536000".into()),
+    }
 }
 
 fn parse_block_time(text: &str) -> Result<Duration, String> {
@@ -181,15 +194,16 @@ async fn run_network(args: DevArgs, global: &Global, roots: &Roots) -> Result<()
             // Evidence names the last block that a worker knows, which must not be an old one.
             let height = chain.height().await?;
             wait(workers_at(&workers, height)).await?;
-            setup::complete(&chain, &cluster, &serving).await?;
+            setup::complete(&chain, &cluster, &serving, args.era).await?;
         } else {
             out.step("creating the cluster and the example contracts");
-            setup::submit(&chain, &workers, &examples).await?;
+            setup::submit(&chain, &workers, &examples, args.era).await?;
         }
         out.step("waiting for the workers");
         let height = wait_until_ready(&chain, &serving, &cluster, &contracts).await?;
         out.step("asking each worker");
-        let answers = ask_each(&serving, contracts.last(), roots).await?;
+        let members = chain.workers_of(&cluster).await?;
+        let answers = ask_each(&serving, &members, contracts.last(), roots).await?;
         remember(&contracts, genesis_hash);
         let ready = show::Ready {
             chain: chain_url.clone(),
@@ -374,7 +388,8 @@ fn owner() -> Result<Account, DevError> {
     Ok(Account::from_suri(OWNER)?)
 }
 
-/// Waits until all workers have the state of the chain's last block and all contracts are there.
+/// Waits until all workers have the state of the chain's last block and all contracts are there. While
+/// eras run, a worker may be in another cluster, or in none.
 async fn wait_until_ready(
     chain: &ChainRpc,
     workers: &[&Running],
@@ -385,13 +400,17 @@ async fn wait_until_ready(
         loop {
             let height = chain.height().await?;
             let members = chain.workers_of(cluster).await?;
-            let current = workers.iter().all(|running| {
+            let eras = chain.eras_run().await?;
+            let mut current = true;
+            for running in workers {
+                let id = running.worker.id();
+                let at_rest = eras && !chain.is_in_cluster(&id).await?;
+                let at_work = eras || members.contains(&id);
                 let views = running.worker.views();
                 let view = views.borrow();
-                members.contains(&running.worker.id())
-                    && view.is_current()
-                    && view.head.number >= height
-            });
+                current &= at_rest || at_work && view.is_current();
+                current &= view.head.number >= height;
+            }
             if current && chain.published(contracts).await?.len() == contracts.len() {
                 return Ok(height);
             }
@@ -417,9 +436,11 @@ async fn wait<T>(what: impl Future<Output = Result<T, DevError>>) -> Result<T, D
         .map_err(|_| DevError::NotReady(READY_WITHIN))?
 }
 
-/// Runs one query through each worker, to be sure that it answers. The question goes to `contract`.
+/// Runs one query through each worker, to be sure that it answers. The question goes to `contract`, at
+/// those who are in its cluster.
 async fn ask_each(
     workers: &[&Running],
+    members: &[WorkerId],
     contract: Option<&setup::Named>,
     roots: &Roots,
 ) -> Result<Vec<show::WorkerLine>, DevError> {
@@ -428,7 +449,7 @@ async fn ask_each(
     for (index, running) in workers.iter().enumerate() {
         let client = WorkerClient::connect_trusting(&running.url, roots).await?;
         let begun = Instant::now();
-        if let Some(contract) = contract {
+        if let Some(contract) = contract.filter(|_| members.contains(&running.worker.id())) {
             let answer = client
                 .call(&caller, contract.id, contract.question.clone())
                 .await?;
@@ -488,7 +509,9 @@ mod tests {
         assert_eq!(parse_life("20"), Ok(Duration::from_secs(20)));
         for wrong in ["0", "-1", "soon", "99999999"] {
             assert!(parse_life(wrong).is_err(), "{wrong}");
+            assert!(parse_era(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(parse_era("20"), Ok(Duration::from_secs(20)));
     }
 
     #[test]

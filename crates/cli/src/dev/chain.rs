@@ -81,6 +81,29 @@ impl ChainRpc {
         }
     }
 
+    /// What governance has set for the economy.
+    pub(super) async fn economy_settings(&self) -> Result<pallet_phat_economy::Settings, DevError> {
+        let key = pallet_phat_economy::Setting::<Runtime>::hashed_key();
+        match self.storage(&key, None).await? {
+            Some(bytes) => Decode::decode(&mut &bytes[..])
+                .map_err(|_| DevError::Malformed("PhatEconomy.Setting")),
+            None => Ok(Default::default()),
+        }
+    }
+
+    /// Whether eras decide which worker is in which cluster.
+    pub(super) async fn eras_run(&self) -> Result<bool, DevError> {
+        let key = pallet_phat_economy::ErasRun::<Runtime>::hashed_key();
+        let value = self.storage(&key, None).await?;
+        Ok(value.is_some_and(|bytes| bytes == [1]))
+    }
+
+    /// Whether a worker is in a cluster.
+    pub(super) async fn is_in_cluster(&self, worker: &WorkerId) -> Result<bool, DevError> {
+        let key = pallet_phat_clusters::WorkerCluster::<Runtime>::hashed_key_for(worker);
+        Ok(self.storage(&key, None).await?.is_some())
+    }
+
     /// Whether the state of a worker was not that of its cluster.
     pub(super) async fn has_diverged(&self, worker: &WorkerId) -> Result<bool, DevError> {
         let key = pallet_phat_clusters::Diverged::<Runtime>::hashed_key_for(worker);

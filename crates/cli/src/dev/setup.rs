@@ -2,6 +2,7 @@
 
 use super::{DevError, Example, Running, bundles, chain::ChainRpc, owner_id};
 use pallet_phat_clusters::{ClusterPermission, CodeIndex};
+use pallet_phat_economy::Settings;
 use pallet_phat_registry::VersionedEndpoints;
 use phat_primitives::{
     AccountId, Balance, ClusterId, CodeHash, ContractId, ids, message::ResourceKind,
@@ -11,13 +12,14 @@ use polkadot_sdk::{
     pallet_sudo, pallet_utility,
     sp_core::{Pair, sr25519},
 };
+use std::time::Duration;
 
 /// Price of a unit of gas: a second of computing on the reference hardware costs one PHA.
-const GAS_PRICE: Balance = 1;
+pub(crate) const GAS_PRICE: Balance = 1;
 /// Deposit per storage item.
-const DEPOSIT_PER_ITEM: Balance = MILLI_PHA / 10;
+pub(crate) const DEPOSIT_PER_ITEM: Balance = MILLI_PHA / 10;
 /// Deposit per byte: a kilobyte costs a thousandth of a PHA.
-const DEPOSIT_PER_BYTE: Balance = MILLI_PHA / 1_000;
+pub(crate) const DEPOSIT_PER_BYTE: Balance = MILLI_PHA / 1_000;
 /// What the owner gets inside the cluster.
 const OWNER_FUNDS: Balance = 10_000 * PHA;
 /// Gas for each constructor: a second on the reference hardware, much more than any needs.
@@ -67,17 +69,20 @@ pub(super) fn contracts(cluster: &ClusterId, examples: &[Example]) -> Result<Vec
 }
 
 /// Brings a network that exists up to what was asked for now: workers that came are registered and
-/// assigned, and workers that moved say where they are. Evidence that has expired while the network was
-/// stopped the workers renew themselves.
+/// assigned unless eras do that, and workers that moved say where they are. Evidence that has expired
+/// while the network was stopped the workers renew themselves.
 pub(super) async fn complete(
     chain: &ChainRpc,
     cluster: &ClusterId,
     workers: &[&Running],
+    era: Option<Duration>,
 ) -> Result<(), DevError> {
     use pallet_phat_clusters::Call as Clusters;
     use pallet_phat_registry::Call as Registry;
     let members = chain.workers_of(cluster).await?;
+    let eras = chain.eras_run().await?;
     let mut calls: Vec<RuntimeCall> = Vec::new();
+    calls.extend(set_era(chain, era).await?);
     for running in workers {
         let worker = running.worker.id();
         let known = chain.endpoints_of(&worker).await?;
@@ -98,7 +103,7 @@ pub(super) async fn complete(
             }
             Some(_) => {}
         }
-        if !members.contains(&worker) && !chain.comes_back(&worker).await? {
+        if !eras && !members.contains(&worker) && !chain.comes_back(&worker).await? {
             calls.push(
                 Clusters::add_worker_to_cluster {
                     worker,
@@ -132,11 +137,32 @@ pub(super) async fn submit(
     chain: &ChainRpc,
     workers: &[Running],
     examples: &[Example],
+    era: Option<Duration>,
 ) -> Result<(), DevError> {
-    let calls = calls(owner_id()?, workers, examples).await?;
+    let mut calls = calls(owner_id()?, workers, examples).await?;
+    calls.extend(set_era(chain, era).await?);
     chain
         .submit(&signer()?, pallet_utility::Call::batch_all { calls }.into())
         .await
+}
+
+/// Sets the length of eras, if it is to be another one. The network's beginning does not say it, or it
+/// could not be changed when the network is started again.
+async fn set_era(chain: &ChainRpc, era: Option<Duration>) -> Result<Option<RuntimeCall>, DevError> {
+    let Some(era_ms) = era.and_then(|era| u64::try_from(era.as_millis()).ok()) else {
+        return Ok(None);
+    };
+    let mut settings = chain.economy_settings().await?;
+    if settings.era_ms == era_ms {
+        return Ok(None);
+    }
+    let usual = Settings::default();
+    settings.era_ms = era_ms;
+    settings.heartbeat_ms = usual.heartbeat_ms.min(era_ms);
+    settings.handover_ms = usual.handover_ms.min(era_ms);
+    Ok(Some(sudo(
+        pallet_phat_economy::Call::set_settings { settings }.into(),
+    )))
 }
 
 fn sudo(call: RuntimeCall) -> RuntimeCall {
