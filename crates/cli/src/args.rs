@@ -2,7 +2,10 @@
 
 use crate::{commands, dev, worker};
 use clap::{Parser, Subcommand};
-use phat_client::{amount::parse_amount, primitives::Balance};
+use phat_client::{
+    amount::parse_amount,
+    primitives::{Balance, ClusterId, Hash, ids},
+};
 use std::path::PathBuf;
 
 /// Where `phat dev` has its chain.
@@ -48,6 +51,9 @@ pub(crate) struct Global {
     /// answers at its endpoint on the chain]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) worker: Option<String>,
+    /// Number or id of the cluster that is meant [default: the contract's, or else the first]
+    #[arg(long, global = true, value_name = "CLUSTER", value_parser = parse_cluster)]
+    pub(crate) cluster: Option<ClusterId>,
     /// Certificates, in PEM, of authorities to believe for workers at https addresses, beyond the
     /// usual ones
     #[arg(long, global = true, value_name = "FILE")]
@@ -62,8 +68,9 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Start a network on this machine: chain, workers, cluster and example contracts
     Dev(dev::DevArgs),
-    /// Run a worker: it registers, joins a cluster, fetches its state and serves
-    Worker(worker::WorkerArgs),
+    /// Run a worker: it registers, joins a cluster, fetches its state and serves. Or change or see what
+    /// a worker of yours does in the economy
+    Worker(WorkerCommand),
     /// Show accounts and their money, on the chain and in the cluster
     Accounts(commands::accounts::Args),
     /// Show the contracts of the clusters
@@ -86,21 +93,54 @@ pub(crate) enum Command {
     Receipt(commands::receipt::Args),
     /// Show what a contract has logged, as it comes with --follow
     Logs(commands::logs::Args),
-    /// Stake money, which buys a share of the workers
+    /// Stake money, which buys a share of the workers, or show what you have staked
     #[command(subcommand)]
     Stake(commands::stake::Stake),
     /// Take staked money back
     #[command(subcommand)]
     Unstake(commands::stake::Unstake),
-    /// Look after a cluster that you own
+    /// Get the stake that has come back from clusters
+    Withdraw,
+    /// Create a cluster, look after one that you own, or show all of them
     #[command(subcommand)]
     Cluster(commands::cluster::Command),
     /// Pay in advance for queries, in a cluster that weighs them by that, and get back what is left
     Credit(commands::credit::Args),
     /// Let a worker whose state differed from the others' be in a cluster again
     Readmit(commands::readmit::Args),
-    /// Try out the rules of the economy, without a network
+    /// Show which cluster has which workers, and why; start, stop and set the economy
+    Era(commands::era::Args),
+    /// Try out the rules of the economy, or see what a stake buys
     Economy(commands::economy::Args),
+}
+
+/// `phat worker` runs a worker; with a command it does not.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct WorkerCommand {
+    /// What to do with workers that run.
+    #[command(subcommand)]
+    pub(crate) what: Option<commands::operate::What>,
+    /// How to run one.
+    #[command(flatten)]
+    pub(crate) run: worker::WorkerArgs,
+}
+
+/// Reads the number of a cluster, or its id in hex.
+pub(crate) fn parse_cluster(text: &str) -> Result<ClusterId, String> {
+    match text.parse() {
+        Ok(number) => Ok(ids::cluster_id(number)),
+        Err(_) => parse_hash(text)
+            .map_err(|_| "write the number of a cluster, such as 1, or its id in hex".to_owned()),
+    }
+}
+
+/// Reads 32 bytes in hex.
+pub(crate) fn parse_hash(text: &str) -> Result<Hash, String> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut bytes)
+        .map_err(|_| "write 32 bytes in hex".to_owned())?;
+    Ok(Hash::from(bytes))
 }
 
 /// Options of commands that cost something.
@@ -176,6 +216,35 @@ mod tests {
             parse("phat dev").unwrap().command,
             Some(Command::Dev(_))
         ));
+    }
+
+    #[test]
+    fn a_worker_is_run_without_a_command_and_is_not_with_one() {
+        let Some(Command::Worker(worker)) = parse("phat worker --cluster 2").unwrap().command
+        else {
+            panic!()
+        };
+        assert!(worker.what.is_none());
+        let leave = parse("phat worker leave 0x12 --json").unwrap();
+        assert!(leave.global.json);
+        assert!(matches!(
+            leave.command,
+            Some(Command::Worker(WorkerCommand { what: Some(_), .. }))
+        ));
+        assert!(parse("phat worker --data-dir x leave 0x12").is_err());
+    }
+
+    #[test]
+    fn a_cluster_is_a_number_or_an_id() {
+        let first = ids::cluster_id(1);
+        for text in ["1", &format!("0x{}", hex::encode(first.0))] {
+            assert_eq!(parse_cluster(text), Ok(first));
+            let line = format!("phat query token get --cluster {text}");
+            assert_eq!(parse(&line).unwrap().global.cluster, Some(first));
+        }
+        for wrong in ["", "one", "-1", "0x01"] {
+            assert!(parse_cluster(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

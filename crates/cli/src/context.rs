@@ -4,11 +4,14 @@ use crate::{
     args::{DEFAULT_SURI, Global, SURI_VARIABLE},
     book::{Book, read_limited},
     error::CliError,
+    refusal::Refusal,
     report::waiting,
 };
 use phat_client::{
-    Account, Bundle, ChainClient, Client, ClientError, Roots, bundle::with_code,
-    primitives::ContractId,
+    Account, Bundle, ChainClient, Client, ClientError, Roots,
+    bundle::with_code,
+    chain::Cluster,
+    primitives::{ClusterId, ContractId, WorkerId},
 };
 use std::path::Path;
 
@@ -46,14 +49,66 @@ impl Context {
 
     /// The account at work in the cluster.
     pub(crate) async fn client(&self) -> Result<Client, CliError> {
-        let account = self.account()?;
+        self.client_in(self.chain().await?, self.global.cluster)
+            .await
+    }
+
+    /// The account at work in the cluster of a contract, if none is named.
+    pub(crate) async fn client_of(&self, contract: &str) -> Result<Client, CliError> {
         let chain = self.chain().await?;
+        let mut cluster = self.global.cluster;
+        // What is wrong with the contract's name is said when the contract is wanted.
+        if cluster.is_none()
+            && let Ok(id) = self.book()?.find(chain.genesis(), contract)
+        {
+            cluster = chain.contract(id).await?.map(|contract| contract.cluster);
+        }
+        self.client_in(chain, cluster).await
+    }
+
+    async fn client_in(
+        &self,
+        chain: ChainClient,
+        cluster: Option<ClusterId>,
+    ) -> Result<Client, CliError> {
+        let account = self.account()?;
         let worker = self.global.worker.as_deref();
         Ok(waiting(
             "connecting to a worker",
-            Client::connect_trusting(chain, worker, None, account, &self.roots()?),
+            Client::connect_trusting(chain, worker, cluster, account, &self.roots()?),
         )
         .await?)
+    }
+
+    /// The cluster that is named, or the first.
+    pub(crate) async fn cluster(&self, chain: &ChainClient) -> Result<Cluster, CliError> {
+        let named = self.global.cluster;
+        let clusters = waiting("asking the chain", chain.clusters()).await?;
+        let mut clusters = clusters.into_iter();
+        clusters
+            .find(|known| named.is_none_or(|id| known.id == id))
+            .ok_or_else(|| ClientError::NoCluster(named).into())
+    }
+
+    /// The registered worker whose public key begins with this text in hex.
+    pub(crate) async fn worker(
+        &self,
+        chain: &ChainClient,
+        named: &str,
+    ) -> Result<WorkerId, CliError> {
+        let known = waiting("asking the chain", chain.workers()).await?;
+        Ok(named_by(&known, named)?)
+    }
+
+    /// The registered workers whose public keys begin with these texts in hex.
+    pub(crate) async fn workers(
+        &self,
+        chain: &ChainClient,
+        named: &[String],
+    ) -> Result<Vec<WorkerId>, CliError> {
+        let known = waiting("asking the chain", chain.workers()).await?;
+        let find = |text: &String| named_by(&known, text);
+        Ok(named.iter().map(find).collect::<Result<_, _>>()?)
     }
 
     /// The authorities to believe for workers at https addresses, beyond the usual ones.
@@ -105,6 +160,25 @@ impl Context {
     }
 }
 
+/// The one worker whose public key begins with this text in hex.
+fn named_by(workers: &[WorkerId], text: &str) -> Result<WorkerId, Refusal> {
+    let digits = text.strip_prefix("0x").unwrap_or(text).to_ascii_lowercase();
+    if digits.is_empty() || digits.len() > 64 || !digits.bytes().all(|c| c.is_ascii_hexdigit()) {
+        return Err(Refusal::NotAWorker(text.into()));
+    }
+    let mut found = workers
+        .iter()
+        .filter(|worker| hex::encode(worker.0).starts_with(&digits));
+    match (found.next(), found.count()) {
+        (Some(worker), 0) => Ok(*worker),
+        (Some(_), more) => Err(Refusal::ManyWorkers {
+            text: text.into(),
+            count: more + 1,
+        }),
+        (None, _) => Err(Refusal::UnknownWorker(text.into())),
+    }
+}
+
 /// See [`Context::roots`].
 pub(crate) fn roots(global: &Global) -> Result<Roots, CliError> {
     let Some(path) = &global.ca else {
@@ -147,4 +221,29 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
         path: path.into(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_is_named_by_what_only_its_key_begins_with() {
+        let workers = [[0x12; 32], [0x13; 32], [0xab; 32]].map(WorkerId);
+        for text in ["0x12", "12", "0xAB", &hex::encode([0xab; 32]), "a"] {
+            assert!(named_by(&workers, text).is_ok(), "{text}");
+        }
+        assert!(matches!(
+            named_by(&workers, "0x1"),
+            Err(Refusal::ManyWorkers { count: 2, .. })
+        ));
+        assert!(matches!(
+            named_by(&workers, "0x14"),
+            Err(Refusal::UnknownWorker(_))
+        ));
+        for text in ["", "0x", "worker", &"1".repeat(65)] {
+            let named = named_by(&workers, text);
+            assert!(matches!(named, Err(Refusal::NotAWorker(_))), "{text}");
+        }
+    }
 }

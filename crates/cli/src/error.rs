@@ -1,6 +1,6 @@
 //! What goes wrong, said so that the person knows what to do next.
 
-use crate::{book::BookError, commands::receipt::refused, report::style};
+use crate::{book::BookError, commands::receipt::refused, refusal::Refusal, report::style};
 use phat_client::{
     ClientError, FailReason,
     amount::show_amount,
@@ -10,7 +10,7 @@ use phat_client::{
     transcode::EncodeError,
     worker::{BadRoots, WorkerError},
 };
-use phat_economy::simulator::Refusal;
+use phat_economy::simulator;
 use serde_json::json;
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
@@ -79,7 +79,7 @@ pub(crate) enum CliError {
         /// The file.
         path: PathBuf,
         /// Where, and what is wrong.
-        source: Refusal,
+        source: simulator::Refusal,
     },
     /// The answer could not be written.
     #[error("cannot write the answer: {0}")]
@@ -134,6 +134,9 @@ pub(crate) enum CliError {
     /// A salt that is not hex.
     #[error("--salt: `{0}` is not bytes in hex: write 0x and an even number of digits")]
     Salt(String),
+    /// What the chain would refuse, or what names nothing.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The network on this machine.
     #[error(transparent)]
     Dev(#[from] Box<dyn Error + Send + Sync>),

@@ -1,6 +1,6 @@
 //! `phat`: a network on this machine, and contracts from the terminal.
 //!
-//! Every command but `dev` and `economy` is a short-lived client: it does its work through `phat-client`
+//! Every command but `dev`, `worker` and `economy simulate` is a short-lived client: it does its work through `phat-client`
 //! and returns one [`Report`], which is printed here, as text or as JSON.
 
 mod args;
@@ -10,11 +10,12 @@ mod context;
 mod dev;
 mod error;
 mod progress;
+mod refusal;
 mod report;
 mod serving;
 mod worker;
 
-use args::{Cli, Command};
+use args::{Cli, Command, WorkerCommand};
 use clap::Parser;
 use context::Context;
 use error::CliError;
@@ -61,14 +62,20 @@ async fn run(cli: Cli) -> Result<Option<Report>, CliError> {
             dev::run(args, context.global()).await?;
             return Ok(None);
         }
-        Some(Command::Worker(args)) => {
+        Some(Command::Worker(WorkerCommand {
+            what: None,
+            run: args,
+        })) => {
             worker::run(&context, args).await?;
             return Ok(None);
         }
-        Some(Command::Economy(args)) => {
-            commands::economy::run(args)?;
-            return Ok(None);
-        }
+        Some(Command::Worker(WorkerCommand {
+            what: Some(what), ..
+        })) => commands::operate::run(&context, what).await?,
+        Some(Command::Economy(args)) => match commands::economy::run(&context, args).await? {
+            Some(report) => report,
+            None => return Ok(None),
+        },
         Some(Command::Logs(args)) => {
             commands::logs::run(&context, args).await?;
             return Ok(None);
@@ -88,6 +95,8 @@ async fn run(cli: Cli) -> Result<Option<Report>, CliError> {
         Some(Command::Cluster(command)) => commands::cluster::run(&context, command).await?,
         Some(Command::Credit(args)) => commands::credit::run(&context, args).await?,
         Some(Command::Readmit(args)) => commands::readmit::run(&context, args).await?,
+        Some(Command::Withdraw) => commands::stake::withdraw(&context).await?,
+        Some(Command::Era(args)) => commands::era::run(&context, args).await?,
     };
     Ok(Some(report))
 }

@@ -3,6 +3,7 @@
 //! goes on where it was.
 
 use crate::{
+    args::{parse_cluster, parse_hash},
     context::Context,
     error::CliError,
     progress::Progress,
@@ -14,7 +15,7 @@ use phat_client::{
     Account, ChainClient,
     chain::{Call, ChainError},
 };
-use phat_primitives::{BlockNumber, ClusterId, Hash, WorkerId, ids};
+use phat_primitives::{BlockNumber, ClusterId, Hash, WorkerId};
 use phat_runtime::presets::DEVELOPMENT_MEASUREMENT;
 use phat_worker::{
     BeginningError, Config, Engines, Platform, SnapshotConfig, SoftwareAttester, Source,
@@ -123,21 +124,6 @@ impl Machine {
             }
         }
     }
-}
-
-fn parse_cluster(text: &str) -> Result<ClusterId, String> {
-    match text.parse() {
-        Ok(number) => Ok(ids::cluster_id(number)),
-        Err(_) => parse_hash(text)
-            .map_err(|_| "write the number of a cluster, such as 1, or its id in hex".to_owned()),
-    }
-}
-
-fn parse_hash(text: &str) -> Result<Hash, String> {
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut bytes)
-        .map_err(|_| "write 32 bytes in hex".to_owned())?;
-    Ok(Hash::from(bytes))
 }
 
 /// Why the worker does not run.
@@ -486,23 +472,5 @@ fn doing(view: &phat_worker::node::View, joining: bool) -> String {
             )
         }
         Some(_) => "catching up with the cluster".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cluster_is_a_number_or_an_id() {
-        let first = ids::cluster_id(1);
-        assert_eq!(parse_cluster("1"), Ok(first));
-        assert_eq!(
-            parse_cluster(&format!("0x{}", hex::encode(first.0))),
-            Ok(first)
-        );
-        for wrong in ["", "one", "-1", "0x01"] {
-            assert!(parse_cluster(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Args {
 /// Sends a command.
 pub(crate) async fn run(context: &Context, args: Args) -> Result<Report, CliError> {
     let call = args.call;
-    let client = context.client().await?;
+    let client = context.client_of(&call.contract).await?;
     let (id, bundle) = context
         .contract(client.chain(), &call.contract, call.bundle.as_deref())
         .await?;

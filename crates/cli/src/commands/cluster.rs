@@ -1,5 +1,7 @@
 //! `phat cluster`: what the owner of a cluster does with it.
 
+mod manage;
+
 use crate::{
     context::Context,
     error::CliError,
@@ -7,11 +9,10 @@ use crate::{
 };
 use clap::Subcommand;
 use phat_client::{
-    ChainClient, ClientError,
     chain::{Call, Cluster, Permission, free_callers},
     keys::{address, parse_account},
     primitives::{
-        AccountId, ids,
+        AccountId,
         limits::{MAX_ALLOWED_DEPLOYERS, MAX_CONTROL_GAS, MAX_FREE_CALLERS},
         policy::{Control, FeeModel, FreeCallers, Policy},
     },
@@ -21,6 +22,14 @@ use serde_json::{Value as Json, json};
 /// What to do with a cluster.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Create a cluster, which you own. While eras run it gets its workers from the next one on
+    Create(manage::Create),
+    /// Show all clusters
+    List,
+    /// Set how much can be staked on a cluster of yours
+    Cap(manage::CapArgs),
+    /// Name the workers that a cluster of yours wants in the eras to come
+    Prefer(manage::Prefer),
     /// Show the policy of a cluster, or set what is named of it
     Policy(PolicyArgs),
 }
@@ -39,9 +48,6 @@ const CONTROL_GAS: u64 = MAX_CONTROL_GAS / 10;
   phat cluster policy --control members               a contract is asked before anything is run
   phat cluster policy --no-control")]
 pub(crate) struct PolicyArgs {
-    /// Number of the cluster [default: the first one]
-    #[arg(long, value_name = "NUMBER")]
-    cluster: Option<u64>,
     /// Who may upload code and make contracts: everybody, owner, or accounts with commas between
     #[arg(long, value_name = "WHO")]
     deploy: Option<String>,
@@ -84,13 +90,17 @@ impl PolicyArgs {
 /// Does it.
 pub(crate) async fn run(context: &Context, command: Command) -> Result<Report, CliError> {
     match command {
+        Command::Create(args) => args.run(context).await,
+        Command::List => manage::list(context).await,
+        Command::Cap(args) => args.run(context).await,
+        Command::Prefer(args) => args.run(context).await,
         Command::Policy(args) => policy(context, args).await,
     }
 }
 
 async fn policy(context: &Context, args: PolicyArgs) -> Result<Report, CliError> {
     let chain = context.chain().await?;
-    let mut cluster = find(&chain, args.cluster).await?;
+    let mut cluster = context.cluster(&chain).await?;
     let mut policy = chain.policy(cluster.id).await?;
     let mut block = None;
     if args.sets_something() {
@@ -125,15 +135,6 @@ async fn policy(context: &Context, args: PolicyArgs) -> Result<Report, CliError>
         block = Some(submitted.block);
     }
     Ok(show(&cluster, &policy, block))
-}
-
-pub(super) async fn find(chain: &ChainClient, number: Option<u64>) -> Result<Cluster, CliError> {
-    let id = number.map(ids::cluster_id);
-    let found = match id {
-        Some(id) => chain.cluster(id).await?,
-        None => chain.clusters().await?.into_iter().next(),
-    };
-    found.ok_or_else(|| ClientError::NoCluster(id).into())
 }
 
 fn accounts(who: &str) -> Result<Vec<AccountId>, CliError> {
@@ -227,7 +228,10 @@ fn show(cluster: &Cluster, policy: &Policy, block: Option<u64>) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use phat_client::{keys::Account, primitives::Hash};
+    use phat_client::{
+        keys::Account,
+        primitives::{Hash, ids},
+    };
 
     fn id(suri: &str) -> AccountId {
         Account::from_suri(suri).unwrap().id()

@@ -30,6 +30,7 @@ pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
             rows.push(vec![
                 name.clone(),
                 address(&AccountId::from(id)),
+                cluster.id.to_low_u64_be().to_string(),
                 match code_hash.as_deref() {
                     Some(hash) => format!("{}…", &hash[..18]),
                     None if private => "private".into(),
@@ -57,7 +58,7 @@ pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
             "There are no contracts yet. Deploy one: {}",
             style::strong("phat deploy FILE.contract")
         ),
-        false => table(&["name", "address", "code", "stake"], rows),
+        false => table(&["name", "address", "cluster", "code", "stake"], rows),
     };
     Ok(Report::new(text, json!(entries)))
 }

@@ -1,6 +1,5 @@
 //! `phat credit`: pays in advance for queries in a cluster that weighs them by that.
 
-use super::cluster::find;
 use crate::{
     context::Context,
     error::CliError,
@@ -31,9 +30,6 @@ const SLICES: Balance = 16;
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Number of the cluster [default: the first one]
-    #[arg(long, value_name = "NUMBER", global = true)]
-    cluster: Option<u64>,
 }
 
 /// What to do with a credit.
@@ -56,7 +52,7 @@ enum Command {
 pub(crate) async fn run(context: &Context, args: Args) -> Result<Report, CliError> {
     let account = context.account()?;
     let chain = context.chain().await?;
-    let cluster = find(&chain, args.cluster).await?.id;
+    let cluster = context.cluster(&chain).await?.id;
     let call = args.command.map(|command| match command {
         Command::Prepay { amount, slice } => Call::PrepayCredit {
             cluster,

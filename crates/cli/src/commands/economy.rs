@@ -1,6 +1,7 @@
-//! `phat economy`: the rules of the economy, tried out. Needs no network.
+//! `phat economy`: the rules of the economy, tried out; and what a stake buys.
 
-use crate::error::CliError;
+use super::estimate;
+use crate::{context::Context, error::CliError, report::Report};
 use phat_economy::simulator::simulate;
 use std::{
     io::{self, Write},
@@ -16,7 +17,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Run a scenario through the same code as the chain's, era by era, and print the outcome as JSON
+    /// Run a scenario through the same code as the chain's, era by era, and print the outcome as JSON.
+    /// Needs no network
     #[command(after_help = "\
 Examples:
   phat economy simulate scenario.json
@@ -28,11 +30,22 @@ The format of scenarios and of the answer is described in crates/economy/README.
         #[arg(value_name = "SCENARIO.json")]
         scenario: PathBuf,
     },
+    /// Show what a stake would buy, in a cluster as it is now
+    Estimate(estimate::Args),
 }
 
-/// Prints the document that was asked for: always JSON, and nothing else.
-pub(crate) fn run(args: Args) -> Result<(), CliError> {
-    let What::Simulate { scenario: path } = args.what;
+/// Does it. A simulation prints its document itself: always JSON, and nothing else.
+pub(crate) async fn run(context: &Context, args: Args) -> Result<Option<Report>, CliError> {
+    match args.what {
+        What::Simulate { scenario } => {
+            run_scenario(scenario)?;
+            Ok(None)
+        }
+        What::Estimate(args) => estimate::run(context, args).await.map(Some),
+    }
+}
+
+fn run_scenario(path: PathBuf) -> Result<(), CliError> {
     let file = std::fs::read(&path);
     let file = file.map_err(|source| CliError::File {
         path: path.clone(),

@@ -35,7 +35,7 @@ pub(crate) struct Args {
 
 /// Prints records.
 pub(crate) async fn run(context: &Context, args: Args) -> Result<(), CliError> {
-    let client = context.client().await?;
+    let client = context.client_of(&args.contract).await?;
     let chain = client.chain();
     let id = context.book()?.find(chain.genesis(), &args.contract)?;
     let known = chain.contract(id).await?.ok_or(CliError::NoContract(id))?;

@@ -1,5 +1,5 @@
 //! The commands, one file each. A command reads its arguments, does its work through `phat-client` and
-//! returns a report; `economy` needs nobody and prints a document.
+//! returns a report; `economy simulate` needs nobody and prints a document.
 
 pub(crate) mod accounts;
 pub(crate) mod call;
@@ -8,7 +8,10 @@ pub(crate) mod contracts;
 pub(crate) mod credit;
 pub(crate) mod deploy;
 pub(crate) mod economy;
+pub(crate) mod era;
+mod estimate;
 pub(crate) mod logs;
+pub(crate) mod operate;
 pub(crate) mod query;
 pub(crate) mod readmit;
 pub(crate) mod receipt;

@@ -40,7 +40,7 @@ fn bytes(bytes: &[u8]) -> String {
 /// Asks a contract.
 pub(crate) async fn run(context: &Context, args: Args) -> Result<Report, CliError> {
     let call = args.call;
-    let client = context.client().await?;
+    let client = context.client_of(&call.contract).await?;
     let (id, bundle) = context
         .contract(client.chain(), &call.contract, call.bundle.as_deref())
         .await?;

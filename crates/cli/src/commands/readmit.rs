@@ -5,7 +5,7 @@ use crate::{
     error::CliError,
     report::{Report, waiting},
 };
-use phat_client::{chain::Call, primitives::WorkerId};
+use phat_client::chain::Call;
 use serde_json::json;
 
 /// Arguments of `phat readmit`.
@@ -14,23 +14,16 @@ use serde_json::json;
   phat workers          shows which worker differed, and after which block
   phat readmit 0x1234…  once you know why")]
 pub(crate) struct Args {
-    /// Public key of the worker, as `phat workers --json` shows it. You must be its operator
-    #[arg(value_name = "WORKER", value_parser = parse_worker)]
-    id: WorkerId,
-}
-
-fn parse_worker(text: &str) -> Result<WorkerId, String> {
-    let mut id = [0; 32];
-    hex::decode_to_slice(text.trim_start_matches("0x"), &mut id)
-        .map_err(|_| "write the 32 bytes of the worker's public key in hex".to_owned())?;
-    Ok(WorkerId(id))
+    /// The worker: its public key, or as much of its beginning as no other has. You must be its
+    /// operator
+    worker: String,
 }
 
 /// Readmits a worker.
 pub(crate) async fn run(context: &Context, args: Args) -> Result<Report, CliError> {
     let account = context.account()?;
     let chain = context.chain().await?;
-    let worker = args.id;
+    let worker = context.worker(&chain, &args.worker).await?;
     let submitting = chain.submit(&account, Call::ReadmitWorker { worker });
     let submitted = waiting("waiting for the chain", submitting).await?;
     let text = format!(

@@ -1,6 +1,13 @@
-//! `phat stake` and `phat unstake`: stake on contracts, which is their share of the workers.
+//! `phat stake` and `phat unstake`: stake on contracts, which is their share of the workers; and on
+//! clusters, which get workers for it.
+
+mod pools;
+
+pub(crate) use pools::withdraw;
+pub(super) use pools::{counts, ensure_free, soon, span};
 
 use crate::{
+    args::parse_cluster,
     context::Context,
     error::CliError,
     report::{Report, lines, style, waiting},
@@ -10,7 +17,7 @@ use phat_client::{
     amount::{parse_amount, show_amount},
     chain::Call,
     keys::address,
-    primitives::{AccountId, Balance},
+    primitives::{AccountId, Balance, ClusterId},
 };
 use serde_json::json;
 
@@ -26,6 +33,22 @@ pub(crate) enum Stake {
         /// How much more: 1.5PHA, or smallest units
         #[arg(value_parser = parse_amount)]
         amount: Balance,
+    },
+    /// Stake on a cluster: it gets workers in proportion, from the next era on
+    #[command(after_help = "Example:
+  phat stake cluster 2 50PHA --suri //Bob")]
+    Cluster {
+        /// Number or id of the cluster
+        #[arg(value_name = "CLUSTER", value_parser = parse_cluster)]
+        on: ClusterId,
+        /// How much more: 1.5PHA, or smallest units
+        #[arg(value_parser = parse_amount)]
+        amount: Balance,
+    },
+    /// Show what an account has staked, and what is on its way back
+    Show {
+        /// The account [default: the one that acts]
+        account: Option<String>,
     },
 }
 
@@ -43,6 +66,19 @@ pub(crate) enum Unstake {
         #[arg(value_parser = parse_amount)]
         amount: Option<Balance>,
     },
+    /// Take stake back from a cluster: from the next era on it does not count, and some eras later it
+    /// can be withdrawn
+    #[command(after_help = "Examples:
+  phat unstake cluster 2               all of it
+  phat unstake cluster 2 50PHA")]
+    Cluster {
+        /// Number or id of the cluster
+        #[arg(value_name = "CLUSTER", value_parser = parse_cluster)]
+        from: ClusterId,
+        /// How much: 1.5PHA, or smallest units [default: all]
+        #[arg(value_parser = parse_amount)]
+        amount: Option<Balance>,
+    },
 }
 
 /// Stakes.
@@ -54,6 +90,8 @@ pub(crate) async fn stake(context: &Context, what: Stake) -> Result<Report, CliE
             })
             .await
         }
+        Stake::Cluster { on, amount } => pools::stake(context, on, amount).await,
+        Stake::Show { account } => pools::show(context, account.as_deref()).await,
     }
 }
 
@@ -69,6 +107,7 @@ pub(crate) async fn unstake(context: &Context, what: Unstake) -> Result<Report, 
             })
             .await
         }
+        Unstake::Cluster { from, amount } => pools::unstake(context, from, amount).await,
     }
 }
 

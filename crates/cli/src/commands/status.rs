@@ -23,6 +23,7 @@ pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
     ]));
     let mut clusters = Vec::new();
     let mut well = true;
+    let eras = chain.economy().await?.run;
     for cluster in chain.clusters().await? {
         let key = chain.cluster_key(cluster.id).await?;
         let contracts = chain.cluster_contracts(cluster.id).await?.len();
@@ -37,7 +38,9 @@ pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
         });
         let diverged = diverged.count();
         let agreed = chain.agreed_blocks(cluster.id).await?.last().copied();
-        well &= key.is_some() && health.well() && diverged == 0;
+        // Which cluster has workers is then a matter of stake.
+        let rests = eras && members.is_empty();
+        well &= rests || key.is_some() && health.well() && diverged == 0;
         text.push_str(&format!(
             "{}\n",
             style::strong(&format!("cluster {}", cluster.id.to_low_u64_be()))
@@ -47,10 +50,17 @@ pub(crate) async fn run(context: &Context) -> Result<Report, CliError> {
                 "key",
                 match key {
                     Some(_) => style::good("known"),
+                    None if rests => "made with its first worker".into(),
                     None => style::bad("not yet: no gatekeeper has made it"),
                 },
             ),
-            ("workers", health.describe(diverged)),
+            (
+                "workers",
+                match rests {
+                    true => "none in this era: see `phat era`".into(),
+                    false => health.describe(diverged),
+                },
+            ),
             (
                 "agreed",
                 match agreed {

@@ -9,7 +9,6 @@ use crate::{
 };
 use clap::ArgGroup;
 use phat_client::{
-    ClientError,
     amount::{parse_amount, show_amount},
     chain::Call,
     keys::{address, parse_account},
@@ -68,8 +67,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Report, CliErro
     let (call, place) = match args.to_cluster {
         false => (Call::Transfer { to, amount }, "on the chain"),
         true => {
-            let clusters = chain.clusters().await?;
-            let cluster = clusters.first().ok_or(ClientError::NoCluster(None))?.id;
+            let cluster = context.cluster(&chain).await?.id;
             (
                 Call::TransferToCluster {
                     cluster,
