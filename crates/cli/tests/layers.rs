@@ -94,6 +94,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("phat-solo", &["phat-primitives", "phat-runtime"]),
+    // What tests share.
+    ("phat-fuzzing", &[]),
     // Builds contracts; knows nothing of what runs them.
     ("phat-bundle", &[]),
     // On everything.
