@@ -21,11 +21,12 @@
 //! | [`attest`] | its evidence, from [`quoting`] and [`collateral`] or from software |
 //! | [`platform`] | which of these a machine has |
 //! | [`server`] | the HTTP service that clients talk to |
+//! | [`snapshot`] | the state of a cluster in a file, for workers that join |
 //! | [`metrics`] | what it counts |
 //! | [`egress`] | HTTP requests that contracts make |
 //!
-//! What a worker needs beside these is in modules of their own: keys on their way (`keys`), snapshots
-//! of the cluster (`snapshot`), reports to the chain (`reporter`), what is on the disk (`records`).
+//! What a worker needs beside these is in modules of their own: keys on their way (`keys`), reports
+//! to the chain (`reporter`), what is on the disk (`records`).
 
 pub mod attest;
 pub mod collateral;
@@ -39,6 +40,7 @@ mod purse;
 pub mod quoting;
 pub mod sealing;
 pub mod server;
+pub mod snapshot;
 pub mod worker;
 
 mod cache;
@@ -55,7 +57,6 @@ mod reporter;
 mod service;
 #[cfg(test)]
 mod simulation;
-mod snapshot;
 #[cfg(test)]
 mod stand_in;
 mod surroundings;

@@ -35,5 +35,6 @@ mod tls;
 pub use error::ServiceError;
 pub use limits::ServerLimits;
 pub use listener::serve;
+pub use routes::router;
 pub use service::Service;
 pub use tls::{Tls, TlsError};

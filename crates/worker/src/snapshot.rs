@@ -13,7 +13,7 @@
 //! | `writing.rs` | making one in the background |
 //! | `taking.rs` | taking one from wherever there is one |
 
-mod format;
+pub mod format;
 mod shelf;
 mod taking;
 mod writing;

@@ -48,9 +48,9 @@ const MAX_REQUEST_ID: usize = 64;
 /// When a client should try again that came while as many requests of its kind as may be were in hand.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The routes of a worker. Clients run in web pages of any origin. `connections` has a permit for
-/// each connection that may still come.
-pub(super) fn router<S: Service>(
+/// The routes of a worker, which [`serve`](super::serve) puts behind its connections. Clients run in
+/// web pages of any origin. `connections` has a permit for each connection that may still come.
+pub fn router<S: Service>(
     service: Arc<S>,
     limits: ServerLimits,
     connections: Arc<Semaphore>,

@@ -36,7 +36,7 @@ const LAST: u32 = 1 << 31;
 
 /// Why a snapshot cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FormatError {
+pub enum FormatError {
     /// It cannot be read or written.
     #[error("it cannot be read or written: {0}")]
     Io(#[from] io::Error),
@@ -79,7 +79,7 @@ fn cipher(secret: &TransportSecret, cluster: &ClusterId, root: &Hash) -> XChaCha
 }
 
 /// Writes a snapshot.
-pub(crate) struct Writer<W: Write> {
+pub struct Writer<W: Write> {
     out: W,
     header: Vec<u8>,
     stream: EncryptorBE32<XChaCha20Poly1305>,
@@ -89,7 +89,7 @@ pub(crate) struct Writer<W: Write> {
 
 impl<W: Write> Writer<W> {
     /// Begins a snapshot of the cluster at this state root.
-    pub(crate) fn new(
+    pub fn new(
         mut out: W,
         secret: &TransportSecret,
         cluster: ClusterId,
@@ -118,7 +118,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// Adds an item.
-    pub(crate) fn push(&mut self, item: &impl Encode) -> Result<(), FormatError> {
+    pub fn push(&mut self, item: &impl Encode) -> Result<(), FormatError> {
         let bytes = item.encode();
         if bytes.len() > MAX_CHUNK_LEN - CHUNK_LEN {
             return Err(FormatError::ItemTooLarge(bytes.len()));
@@ -140,7 +140,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes what is left, and the end.
-    pub(crate) fn finish(mut self) -> Result<W, FormatError> {
+    pub fn finish(mut self) -> Result<W, FormatError> {
         let plain = self.take();
         let sealed = self
             .stream
@@ -167,7 +167,7 @@ fn write_chunk(out: &mut impl Write, sealed: &[u8], mark: u32) -> Result<(), For
 }
 
 /// Reads a snapshot.
-pub(crate) struct Reader<R: Read> {
+pub struct Reader<R: Read> {
     input: R,
     header: Vec<u8>,
     /// `None` after the last chunk.
@@ -177,7 +177,7 @@ pub(crate) struct Reader<R: Read> {
 impl<R: Read> Reader<R> {
     /// Begins to read a snapshot of the cluster at this state root. `secret_of` tells the transport
     /// secret of an epoch.
-    pub(crate) fn new(
+    pub fn new(
         mut input: R,
         cluster: ClusterId,
         root: Hash,
@@ -202,7 +202,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// The items of the next chunk; `None` after the last one.
-    pub(crate) fn next_chunk<T: Decode>(&mut self) -> Result<Option<Vec<T>>, FormatError> {
+    pub fn next_chunk<T: Decode>(&mut self) -> Result<Option<Vec<T>>, FormatError> {
         let Some(mut stream) = self.stream.take() else {
             return Ok(None);
         };
