@@ -392,6 +392,44 @@ fn hostile_bytes_exhaust_neither_stack_nor_memory() {
 }
 
 #[test]
+fn the_fields_of_an_event_have_together_what_one_value_may_have() {
+    let mut interface = interface::<Vec<()>>();
+    let type_id = interface.messages[0].args[0].type_id;
+    let field = |number: usize| Field {
+        label: format!("field{number}"),
+        type_id,
+    };
+    interface.events.push(Event {
+        label: "Large".into(),
+        signature_topic: None,
+        fields: (0..20).map(field).collect(),
+    });
+    let event = |items: u32| ContractEvent {
+        contract: Hash::zero(),
+        topics: Vec::new(),
+        data: [vec![0], Compact(items).encode().repeat(20)].concat(),
+    };
+    assert!(interface.decode_event(&event(10)).unwrap().is_ok());
+    let refused = interface.decode_event(&event(100_000)).unwrap();
+    assert_eq!(refused, Err(ReadError::TooLarge));
+}
+
+#[test]
+fn long_names_are_not_repeated_without_end() {
+    // One byte of output takes as much memory as the variant's name.
+    let json = json!({ "types": [
+        { "id": 0, "type": { "def": { "sequence": { "type": 1 } } } },
+        { "id": 1, "type": { "path": ["E"], "def": { "variant": { "variants": [
+            { "name": "N".repeat(1_000_000), "index": 0 },
+        ] } } } },
+    ] });
+    let types: PortableRegistry = serde_json::from_value(json).unwrap();
+    let output = |items: u32| [Compact(items).encode(), vec![0; items as usize]].concat();
+    assert!(read_all(&types, 0, &output(10)).is_ok());
+    assert_eq!(read_all(&types, 0, &output(100)), Err(ReadError::TooLarge));
+}
+
+#[test]
 fn hostile_types_and_arguments_do_not_recurse_for_ever() {
     // A bundle may describe a type that is nothing but itself.
     let json = json!({ "types": [

@@ -8,10 +8,12 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`input`] | bytes read as decisions: what to make, and what to change in it |
+//! | [`json`] | places in a JSON document |
 //! | [`repeatable`] | numbers in place of random ones, so that a case is the same when it is run again |
 //! | [`short`] | the short run |
 
 pub mod input;
+pub mod json;
 pub mod repeatable;
 pub mod short;
 

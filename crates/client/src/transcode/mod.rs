@@ -146,7 +146,7 @@ impl Interface {
         let by_topic = self.events.iter().find(|known| {
             known.signature_topic.is_some() && known.signature_topic.as_ref() == topic
         });
-        let (known, mut bytes) = match by_topic {
+        let (known, bytes) = match by_topic {
             Some(known) => (known, event.data.as_slice()),
             // ink! 4: the first byte says which.
             None => {
@@ -158,26 +158,13 @@ impl Interface {
                 (known, rest)
             }
         };
-        let fields: Result<Vec<_>, _> = known
-            .fields
-            .iter()
-            .map(|field| {
-                Ok((
-                    field.label.clone(),
-                    read::read(&self.types, field.type_id, &mut bytes)?,
-                ))
-            })
-            .collect();
-        Some(fields.and_then(|fields| match bytes.len() {
-            0 if fields.is_empty() => Ok(Readable::Variant(
-                known.label.clone(),
-                Box::new(Readable::Unit),
-            )),
-            0 => Ok(Readable::Variant(
-                known.label.clone(),
-                Box::new(Readable::Struct(fields)),
-            )),
-            left => Err(ReadError::Leftover(left)),
+        let fields = read::read_fields(&self.types, &known.fields, bytes);
+        Some(fields.map(|fields| {
+            let inner = match fields.is_empty() {
+                true => Readable::Unit,
+                false => Readable::Struct(fields),
+            };
+            Readable::Variant(known.label.clone(), Box::new(inner))
         }))
     }
 }

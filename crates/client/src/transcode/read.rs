@@ -8,10 +8,16 @@ use super::{
     readable::Readable,
     types::{is_account, is_byte, type_name},
 };
-use crate::limits::{MAX_VALUE_DEPTH, MAX_VALUE_NODES};
+use crate::{
+    bundle,
+    limits::{MAX_VALUE_DEPTH, MAX_VALUE_NODES},
+};
 use codec::{Compact, Decode};
 use phat_primitives::AccountId;
 use scale_info::{Field, PortableRegistry, TypeDef, TypeDefPrimitive, form::PortableForm};
+
+/// Bytes of a name that count as a value: names that people write count as nothing.
+const NAME_LEN_PER_NODE: usize = 64;
 
 /// Why bytes cannot be read as a value of a type.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -46,7 +52,12 @@ pub fn read_all(
     id: u32,
     mut bytes: &[u8],
 ) -> Result<Readable, ReadError> {
-    let value = read(types, id, &mut bytes)?;
+    let value = Reader {
+        types,
+        input: &mut bytes,
+        nodes: 0,
+    }
+    .value(id, 0)?;
     if bytes.is_empty() {
         Ok(value)
     } else {
@@ -54,18 +65,26 @@ pub fn read_all(
     }
 }
 
-/// Reads one value from the beginning of the bytes.
-pub(super) fn read(
+/// Reads fields, one after the other, that together take all the bytes.
+pub(super) fn read_fields(
     types: &PortableRegistry,
-    id: u32,
-    input: &mut &[u8],
-) -> Result<Readable, ReadError> {
-    Reader {
+    fields: &[bundle::Field],
+    mut bytes: &[u8],
+) -> Result<Vec<(String, Readable)>, ReadError> {
+    // They share what one value may have.
+    let mut reader = Reader {
         types,
-        input,
+        input: &mut bytes,
         nodes: 0,
+    };
+    let fields = fields
+        .iter()
+        .map(|field| Ok((reader.name(&field.label)?, reader.value(field.type_id, 0)?)))
+        .collect::<Result<_, _>>()?;
+    match bytes.len() {
+        0 => Ok(fields),
+        left => Err(ReadError::Leftover(left)),
     }
-    .value(id, 0)
 }
 
 struct Reader<'types, 'cursor, 'data> {
@@ -75,9 +94,25 @@ struct Reader<'types, 'cursor, 'data> {
 }
 
 impl Reader<'_, '_, '_> {
+    /// Counts what a value takes.
+    fn spend(&mut self, nodes: usize) -> Result<(), ReadError> {
+        self.nodes = self.nodes.saturating_add(nodes);
+        match self.nodes > MAX_VALUE_NODES {
+            true => Err(ReadError::TooLarge),
+            false => Ok(()),
+        }
+    }
+
+    /// A copy of the name of a field or variant. A bundle may have long ones, and every item of a list
+    /// has its own copy.
+    fn name(&mut self, name: &str) -> Result<String, ReadError> {
+        self.spend(name.len() / NAME_LEN_PER_NODE)?;
+        Ok(name.to_owned())
+    }
+
     fn value(&mut self, id: u32, depth: usize) -> Result<Readable, ReadError> {
-        self.nodes += 1;
-        if depth > MAX_VALUE_DEPTH || self.nodes > MAX_VALUE_NODES {
+        self.spend(1)?;
+        if depth > MAX_VALUE_DEPTH {
             return Err(ReadError::TooLarge);
         }
         let types = self.types;
@@ -100,7 +135,10 @@ impl Reader<'_, '_, '_> {
                     .find(|variant| variant.index == index)
                     .ok_or_else(|| self.malformed(id, format!("there is no variant {index}")))?;
                 let inner = self.fields(&variant.fields, depth)?;
-                Ok(Readable::Variant(variant.name.clone(), Box::new(inner)))
+                Ok(Readable::Variant(
+                    self.name(&variant.name)?,
+                    Box::new(inner),
+                ))
             }
             TypeDef::Sequence(def) => {
                 let len = self.decode::<Compact<u32>>(id)?.0;
@@ -132,7 +170,7 @@ impl Reader<'_, '_, '_> {
         fields
             .iter()
             .map(|field| {
-                let name = field.name.clone().unwrap_or_default();
+                let name = self.name(field.name.as_deref().unwrap_or_default())?;
                 Ok((name, self.value(field.ty.id, depth + 1)?))
             })
             .collect::<Result<_, _>>()
