@@ -19,6 +19,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes of an answer: [`BLOCKS_PER_REQUEST`] blocks full of messages, as hex, would be more; the
 /// chain then sends fewer blocks.
 const MAX_RESPONSE: u32 = 64 * 1024 * 1024;
+/// Bytes of one piece of news: a number, and what JSON-RPC puts around it.
+const MAX_NEWS: u32 = 1024;
 
 /// Why the chain gave no usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -130,9 +132,14 @@ struct ProofAnswer {
 
 impl Chain {
     pub(crate) async fn connect(url: &str) -> Result<Self, ChainError> {
+        Self::connect_for(url, MAX_RESPONSE).await
+    }
+
+    /// A connection on which the chain can send at most so much at once.
+    async fn connect_for(url: &str, max_response: u32) -> Result<Self, ChainError> {
         let client = WsClientBuilder::default()
             .request_timeout(REQUEST_TIMEOUT)
-            .max_response_size(MAX_RESPONSE)
+            .max_response_size(max_response)
             .build(url)
             .await
             .map_err(|source| ChainError::Rpc {
@@ -229,6 +236,38 @@ impl Line for Chain {
             .await
             .map_err(|error| self.failed(error))?;
         Ok(())
+    }
+}
+
+/// Tells of finalised blocks. It has a connection of its own: news wait there until somebody has time
+/// for them, as many as the chain likes to send, and so must not be as long as answers may be.
+pub(crate) struct News {
+    subscription: Subscription<BlockNumber>,
+    /// Ends the subscription when it goes.
+    _chain: Chain,
+}
+
+impl News {
+    pub(crate) async fn subscribe(url: &str) -> Result<Self, ChainError> {
+        let chain = Chain::connect_for(url, MAX_NEWS).await?;
+        let subscription = chain
+            .client
+            .subscribe(
+                "phat_subscribeFinalized",
+                rpc_params![],
+                "phat_unsubscribeFinalized",
+            )
+            .await
+            .map_err(|error| chain.failed(error))?;
+        Ok(Self {
+            subscription,
+            _chain: chain,
+        })
+    }
+
+    /// Waits for a block. `false` if the chain tells of no more blocks, or talks nonsense.
+    pub(crate) async fn next(&mut self) -> bool {
+        matches!(self.subscription.next().await, Some(Ok(_)))
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     node::Left,
 };
 use codec::{Decode, DecodeAll, Encode};
+use phat_cluster::Accumulator;
 use phat_crypto::{Keypair, TransportSecret, Zeroizing};
 use phat_engine::{Changes, State, StateError};
 use phat_primitives::{
@@ -491,6 +492,17 @@ pub(crate) enum Kind {
 }
 
 impl SnapshotRecord {
+    /// A record of a cluster's state.
+    #[cfg(test)]
+    pub(crate) fn state(key: &[u8], value: &[u8]) -> Self {
+        Self {
+            space: STATE,
+            group: group_of(key).to_vec(),
+            key: key.to_vec(),
+            value: value.to_vec(),
+        }
+    }
+
     /// What it is; `None` if it does not belong into a snapshot, or not under this name.
     pub(crate) fn kind(&self) -> Option<Kind> {
         match self.space {
@@ -543,6 +555,16 @@ pub(crate) fn for_snapshot<E: From<ReadError>>(
 /// Writes a record from a snapshot, whose [`SnapshotRecord::kind`] is known.
 pub(crate) fn put_from_snapshot(batch: &mut Batch, record: SnapshotRecord) {
     batch.put(record.space, &record.group, &record.key, record.value);
+}
+
+/// Adds up the state of the worker's cluster.
+pub(crate) fn accumulate(snapshot: &Snapshot) -> Result<Accumulator, ReadError> {
+    let mut accumulator = Accumulator::default();
+    snapshot.for_each(STATE, |record| {
+        accumulator.add(&record.key, &record.value);
+        Ok::<_, ReadError>(())
+    })?;
+    Ok(accumulator)
 }
 
 /// The state of the worker's cluster in a snapshot of the store.

@@ -3,7 +3,7 @@
 use crate::{
     attest::{AttestError, Witness},
     cache::Cache,
-    chain::{BLOCKS_PER_REQUEST, Chain, ChainError, Line},
+    chain::{BLOCKS_PER_REQUEST, Chain, ChainError, Line, News},
     egress::{Egress, EgressConfig, EgressError},
     handover::{self, HandoverError, Predecessor, Side},
     identity::{self, Identity, IdentityError},
@@ -460,7 +460,7 @@ async fn follow_connected(
     stopped: &watch::Receiver<bool>,
 ) -> Result<(), Interrupted> {
     let chain = Chain::connect(url).await?;
-    let mut news = chain.subscribe_finalized().await?;
+    let mut news = News::subscribe(url).await?;
     let stakes = |node: &Node, changed: Stakes| {
         here.cache.set_weights(&changed);
         turns.set_model(node.fee_model()?);
@@ -497,8 +497,8 @@ async fn follow_connected(
             return Ok(());
         }
         match timeout(POLL_AFTER, news.next()).await {
-            Ok(Some(Ok(_))) | Err(_) => {}
-            Ok(Some(Err(_)) | None) => return Err(Interrupted::Closed),
+            Ok(true) | Err(_) => {}
+            Ok(false) => return Err(Interrupted::Closed),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Taking the state of the cluster from a snapshot, and giving it away as one.
 //!
-//! A snapshot is taken in steps, since it may be larger than memory. The membership says so from the
-//! first step to the last one: a worker that is stopped in between begins anew.
+//! A snapshot is read twice: what the worker has is given up only for one that is whole. It is taken in
+//! steps, since it may be larger than memory. The membership says so from the first step to the last
+//! one: a worker that is stopped in between begins anew.
 
 use super::{Member, Node, NodeError};
 use crate::{
@@ -16,16 +17,20 @@ use phat_primitives::{
     BlockNumber, ClusterId, Hash, MessageNumber, WorkerId, commitment, receipt::Receipt,
     report::Roots,
 };
-use phat_store::CommitError;
-use std::{collections::BTreeMap, fs, io};
+use phat_store::{CommitError, ReadError};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Seek},
+};
 
 /// Blocks behind which a snapshot is worth more than applying them one by one.
 pub(crate) const FAR_BEHIND: BlockNumber = 64;
 /// Bytes of records that are written at once.
 const STEP_LEN: usize = 4 * 1024 * 1024;
 
-/// Why a snapshot was not taken. The worker has no state of its cluster then, and takes another one or
-/// applies the cluster's blocks from the first one on.
+/// Why a snapshot was not taken. The worker goes on with the state that it has, if it has not begun to
+/// replace it, and takes another one or applies the cluster's blocks.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RestoreError {
     #[error(transparent)]
@@ -154,7 +159,7 @@ impl Node {
         block: BlockNumber,
         agreed: Roots,
     ) -> Result<(), RestoreError> {
-        let restored = self.try_restore(io::BufReader::new(file), block, agreed);
+        let restored = self.try_restore(file, block, agreed);
         if restored.is_err() {
             self.reload().map_err(Box::new)?;
             self.begin_anew().map_err(Box::new)?;
@@ -164,56 +169,39 @@ impl Node {
 
     fn try_restore(
         &mut self,
-        input: impl io::Read,
+        mut file: fs::File,
         block: BlockNumber,
         agreed: Roots,
     ) -> Result<(), RestoreError> {
         let member = self.member.as_ref().ok_or(RestoreError::NoMember)?;
         let mut record = member.record.clone();
-        let secret_of = |epoch| record.secret_of(epoch);
-        let mut reader = Reader::new(input, record.cluster, agreed.state_root, secret_of)?;
-        let mut items = reader.next_chunk::<Item>()?.unwrap_or_default().into_iter();
-        let Some(Item::Head(head)) = items.next() else {
-            return Err(RestoreError::NoHead);
-        };
-        if head.block != block || block > self.position.number {
-            return Err(RestoreError::NotFollowed(head.block));
+        if block > self.position.number {
+            return Err(RestoreError::NotFollowed(block));
         }
+        let head = read(&file, &record, block, &agreed, |_, _| Ok(()))?;
+        file.rewind().map_err(FormatError::from)?;
         let mut writes = self.store.batch();
         records::delete_state(&mut writes);
         record.restoring = true;
         records::put_membership(&mut writes, &record);
-        let mut accumulator = Accumulator::default();
-        let mut history = History::default();
         let mut written = 0;
-        loop {
-            for item in items {
-                let Item::Record(entry) = item else {
-                    return Err(RestoreError::StrangeRecord);
-                };
-                written += entry.len();
-                match entry.kind().ok_or(RestoreError::StrangeRecord)? {
-                    Kind::State => accumulator.add(&entry.key, &entry.value),
-                    Kind::Receipt(receipt) => history.receipt(&receipt),
-                    Kind::Block(number, receipts) => history.block(number, receipts),
-                }
-                records::put_from_snapshot(&mut writes, entry);
-                if written >= STEP_LEN {
-                    std::mem::replace(&mut writes, self.store.batch()).commit()?;
-                    written = 0;
-                }
+        read(&file, &record, block, &agreed, |entry, len| {
+            records::put_from_snapshot(&mut writes, entry);
+            written += len;
+            if written >= STEP_LEN {
+                std::mem::replace(&mut writes, self.store.batch()).commit()?;
+                written = 0;
             }
-            match reader.next_chunk::<Item>()? {
-                Some(more) => items = more.into_iter(),
-                None => break,
-            }
-        }
+            Ok(())
+        })?;
+        writes.commit()?;
+        // A record that comes very often adds nothing to the sum over a snapshot. On the disk it is once.
+        let accumulator =
+            records::accumulate(&self.store.snapshot().map_err(unreadable)?).map_err(unreadable)?;
         if accumulator.root() != agreed.state_root {
             return Err(RestoreError::AnotherRoot);
         }
-        if !history.leads_to(&agreed.receipts) {
-            return Err(RestoreError::OtherReceipts);
-        }
+        let mut writes = self.store.batch();
         record.restoring = false;
         record.applied = Position {
             number: head.block,
@@ -259,11 +247,56 @@ impl Node {
     }
 }
 
-impl SnapshotRecord {
-    /// Bytes of it, about.
-    fn len(&self) -> usize {
-        self.key.len() + self.value.len()
+fn unreadable(error: ReadError) -> RestoreError {
+    RestoreError::Node(Box::new(error.into()))
+}
+
+/// Reads a snapshot of a worker's cluster from its beginning to its end, calls `visit` with each record
+/// and about how many bytes it has, and checks that it is what the cluster has agreed on after `block`.
+fn read(
+    input: impl io::Read,
+    member: &Membership,
+    block: BlockNumber,
+    agreed: &Roots,
+    mut visit: impl FnMut(SnapshotRecord, usize) -> Result<(), RestoreError>,
+) -> Result<Head, RestoreError> {
+    let secret_of = |epoch| member.secret_of(epoch);
+    let input = io::BufReader::new(input);
+    let mut reader = Reader::new(input, member.cluster, agreed.state_root, secret_of)?;
+    let mut items = reader.next_chunk::<Item>()?.unwrap_or_default().into_iter();
+    let Some(Item::Head(head)) = items.next() else {
+        return Err(RestoreError::NoHead);
+    };
+    if head.block != block {
+        return Err(RestoreError::NotFollowed(head.block));
     }
+    let mut accumulator = Accumulator::default();
+    let mut history = History::default();
+    loop {
+        for item in items {
+            let Item::Record(entry) = item else {
+                return Err(RestoreError::StrangeRecord);
+            };
+            match entry.kind().ok_or(RestoreError::StrangeRecord)? {
+                Kind::State => accumulator.add(&entry.key, &entry.value),
+                Kind::Receipt(receipt) => history.receipt(&receipt),
+                Kind::Block(number, receipts) => history.block(number, receipts),
+            }
+            let len = entry.key.len() + entry.value.len();
+            visit(entry, len)?;
+        }
+        match reader.next_chunk::<Item>()? {
+            Some(more) => items = more.into_iter(),
+            None => break,
+        }
+    }
+    if accumulator.root() != agreed.state_root {
+        return Err(RestoreError::AnotherRoot);
+    }
+    if !history.leads_to(&agreed.receipts) {
+        return Err(RestoreError::OtherReceipts);
+    }
+    Ok(head)
 }
 
 /// The receipts in a snapshot, as far as it takes to see that they are those of the cluster.
@@ -303,3 +336,6 @@ impl History {
             })
     }
 }
+
+#[cfg(test)]
+mod tests;

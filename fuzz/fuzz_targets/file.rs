@@ -1,0 +1,4 @@
+//! libFuzzer on the store's file.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| phat_fuzz::file(data));
