@@ -1,6 +1,7 @@
 //! Changing many records at once, all or nothing.
 
 use crate::Space;
+use crate::contain::contained;
 use crate::limits::{MAX_NAME_LEN, MAX_VALUE_LEN};
 use crate::open::{ABOUT, RECORDS, Shared, write_tally};
 use crate::seal::{Keys, NoRandomness};
@@ -116,21 +117,25 @@ impl Batch {
         }
         // The number is replaced as a whole, so a panic of another thread has not harmed it.
         let mut tally = shared.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut new_tally = *tally;
-        // Durable as soon as `commit` returns: it is the database's default.
-        let transaction = shared.database.begin_write().map_err(redb::Error::from)?;
-        {
-            let mut records = transaction.open_table(RECORDS).map_err(redb::Error::from)?;
-            for change in changes {
-                change.apply(&shared.keys, &mut records, &mut new_tally)?;
-            }
-            let mut about = transaction.open_table(ABOUT).map_err(redb::Error::from)?;
-            write_tally(&mut about, &shared.keys, new_tally)?;
-        }
-        transaction.commit().map_err(redb::Error::from)?;
-        *tally = new_tally;
+        *tally = contained(|| write(&shared, changes, *tally))??;
         Ok(())
     }
+}
+
+/// Writes changes to the disk; returns the tally after them.
+fn write(shared: &Shared, changes: Vec<Change>, mut tally: u128) -> Result<u128, CommitError> {
+    // Durable as soon as `commit` returns: it is the database's default.
+    let transaction = shared.database.begin_write().map_err(redb::Error::from)?;
+    {
+        let mut records = transaction.open_table(RECORDS).map_err(redb::Error::from)?;
+        for change in changes {
+            change.apply(&shared.keys, &mut records, &mut tally)?;
+        }
+        let mut about = transaction.open_table(ABOUT).map_err(redb::Error::from)?;
+        write_tally(&mut about, &shared.keys, tally)?;
+    }
+    transaction.commit().map_err(redb::Error::from)?;
+    Ok(tally)
 }
 
 impl std::fmt::Debug for Batch {

@@ -42,11 +42,12 @@
 //! that a torn write damages what the database repairs, not what nobody can. The price is that the
 //! database parses bytes that were not authenticated. It checks its own checksums when the store is
 //! opened, which catches accidents. Somebody who forges pages with good checksums, or while the
-//! process runs, may make it stop with a panic, as they could by killing it; they cannot make it
+//! process runs, may make it stop with a panic, which becomes an error (`contain`); they cannot make it
 //! return a record that is not authentic.
 
 mod backend;
 mod batch;
+mod contain;
 pub mod limits;
 mod open;
 mod seal;

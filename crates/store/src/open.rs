@@ -5,6 +5,7 @@
 
 use crate::backend::CheckedFile;
 use crate::batch::{Batch, CommitError};
+use crate::contain::contained;
 use crate::limits::CACHE_LEN;
 use crate::seal::{Keys, NotAuthentic};
 use crate::snapshot::{ReadError, Snapshot};
@@ -60,7 +61,10 @@ pub enum OpenError {
         expected: u32,
     },
     /// The key is not the one that the store was created with.
-    #[error("{} was sealed with another key; is it from another machine?", .0.display())]
+    #[error(
+        "{} was sealed with another key: it is from another worker, or the worker's own key was replaced; put back what belongs together, or start over with an empty directory",
+        .0.display()
+    )]
     WrongKey(PathBuf),
     /// The key is right but the store belongs to another chain or worker.
     #[error("{} belongs to another worker or another chain; use a directory of its own", .0.display())]
@@ -104,6 +108,11 @@ impl Store {
     ///
     /// All of the file is read and checked, so this takes time in proportion to its size.
     pub fn open(path: &Path, key: &[u8; 32], owner: Owner<'_>) -> Result<Self, OpenError> {
+        contained(|| Self::open_file(path, key, owner))
+            .unwrap_or_else(|error| Err(failure(path, error)))
+    }
+
+    fn open_file(path: &Path, key: &[u8; 32], owner: Owner<'_>) -> Result<Self, OpenError> {
         let fails = |error| failure(path, error);
         let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
         let io = |source| OpenError::Io {

@@ -1,6 +1,7 @@
 //! Reading the store as it was at one moment.
 
 use crate::Space;
+use crate::contain::contained;
 use crate::open::{RECORDS, Shared};
 use crate::seal::{NotAuthentic, Record};
 use redb::{ReadOnlyTable, ReadableDatabase};
@@ -40,8 +41,9 @@ struct Inner {
 
 impl Snapshot {
     pub(crate) fn new(shared: Arc<Shared>) -> Result<Self, ReadError> {
-        let read = shared.database.begin_read().map_err(redb::Error::from)?;
-        let records = read.open_table(RECORDS).map_err(redb::Error::from)?;
+        let records = contained(|| -> Result<_, redb::Error> {
+            Ok(shared.database.begin_read()?.open_table(RECORDS)?)
+        })??;
         Ok(Self(Arc::new(Inner { records, shared })))
     }
 
@@ -54,7 +56,8 @@ impl Snapshot {
     ) -> Result<Option<Vec<u8>>, ReadError> {
         let Inner { records, shared } = &*self.0;
         let name = shared.keys.name(space, group, key);
-        let Some(sealed) = records.get(&name[..]).map_err(redb::Error::from)? else {
+        let found = contained(|| records.get(&name[..]))?.map_err(redb::Error::from)?;
+        let Some(sealed) = found else {
             return Ok(None);
         };
         let record = shared
@@ -110,13 +113,16 @@ impl Snapshot {
     ) -> Result<(), E> {
         let Inner { records, shared } = &*self.0;
         let end = after(prefix);
-        let range = match &end {
+        let range = || match &end {
             Some(end) => records.range(prefix..&end[..]),
             None => records.range(prefix..),
         };
-        let failed = |error: redb::StorageError| ReadError::Storage(error.into());
-        for entry in range.map_err(failed)? {
-            let (name, sealed) = entry.map_err(failed)?;
+        let failed = |error: redb::Error| ReadError::Storage(error);
+        let mut range = contained(range)
+            .map_err(failed)?
+            .map_err(|error| failed(error.into()))?;
+        while let Some(entry) = contained(|| range.next()).map_err(failed)? {
+            let (name, sealed) = entry.map_err(|error| failed(error.into()))?;
             let record = shared
                 .keys
                 .open_record(name.value(), sealed.value())
