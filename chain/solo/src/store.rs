@@ -26,7 +26,7 @@ use codec::{Decode, Encode};
 use polkadot_sdk::*;
 use redb::{
     Database, DatabaseError, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
-    TableDefinition,
+    StorageError, TableDefinition,
 };
 
 use sp_core::hash::H256;
@@ -36,7 +36,7 @@ use sp_state_machine::TrieBackendStorage;
 
 use phat_runtime::{BlockNumber, Hash, Header};
 
-use crate::state::{NodeChanges, State};
+use crate::state::{NodeChanges, State, catch};
 
 /// Version of the layout above.
 const FORMAT: u32 = 1;
@@ -158,6 +158,17 @@ pub(crate) struct Store {
     window: u32,
 }
 
+/// Opens the file, and checks the checksum of every page: the database itself does so only where it
+/// was not closed, and stops with a panic later on.
+fn open_database(file: &Path) -> Result<Database, DatabaseError> {
+    let opened = catch(|| {
+        let mut db = Database::create(file)?;
+        db.check_integrity()?;
+        Ok(db)
+    });
+    opened.unwrap_or_else(|panic| Err(StorageError::Corrupted(panic.to_string()).into()))
+}
+
 impl Store {
     /// Opens the chain in `dir` that begins with `genesis`, or begins it there. The
     /// states of the last `window` blocks stay readable.
@@ -172,7 +183,7 @@ impl Store {
             source,
         })?;
         let file = dir.join(FILE);
-        let store = match Database::create(&file) {
+        let store = match open_database(&file) {
             Ok(db) => Self { db, window },
             Err(DatabaseError::DatabaseAlreadyOpen) => {
                 return Err(DataDirError::Locked { path: path() });

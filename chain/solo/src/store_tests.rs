@@ -57,6 +57,51 @@ fn a_truncated_database_is_refused_or_whole_and_never_panics() {
 }
 
 #[test]
+fn damage_anywhere_in_the_database_is_refused_or_mended_and_never_panics() {
+    let dir = folder();
+    drop(open(dir.path()));
+    let file = dir.path().join(FILE);
+    let good = fs::read(&file).expect("the file is there");
+    // A bit in the header of the file, at the beginning of each page and somewhere in it; a page that
+    // is lost.
+    let mut damaged: Vec<Vec<u8>> = Vec::new();
+    let mut flip = |at: usize| {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1 << (at % 8);
+        damaged.push(bytes);
+    };
+    (0..320).step_by(7).for_each(&mut flip);
+    for (number, page) in good.chunks(4096).enumerate().skip(1) {
+        if page.iter().any(|byte| *byte != 0) {
+            flip(number * 4096);
+            flip(number * 4096 + 37 + number * 89 % 4000);
+        }
+    }
+    for page in (4096..good.len()).step_by(4096 * 5) {
+        let mut bytes = good.clone();
+        bytes[page..page + 4096].fill(0);
+        damaged.push(bytes);
+    }
+    let mut refused = 0;
+    for bytes in &damaged {
+        fs::write(&file, bytes).expect("the file can be written");
+        match Chain::open(dir.path(), &genesis(), alice(), OUTBOUND.to_vec()) {
+            Ok(_) => {}
+            Err(error) => {
+                let message = error.to_string();
+                assert!(
+                    message.contains("chain.redb is not a readable chain database"),
+                    "{message}"
+                );
+                assert!(message.contains("start afresh with --fresh"), "{message}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0 && refused < damaged.len(), "{refused}");
+}
+
+#[test]
 fn another_data_format_is_refused() {
     let dir = folder();
     drop(open(dir.path()));
