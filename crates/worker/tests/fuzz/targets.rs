@@ -124,6 +124,10 @@ impl Service for Echo {
     ) -> Result<ContractQueryResponse, ServiceError> {
         self.contract_query(request).await
     }
+
+    async fn handover(&self, request: &[u8]) -> Result<Vec<u8>, ServiceError> {
+        Ok(request.to_vec())
+    }
 }
 
 struct Server {
@@ -196,7 +200,8 @@ fn any_request(input: &mut Input<'_>) -> Option<Request<Body>> {
         0 => "/health".to_owned(),
         1 => "/metrics".to_owned(),
         2 => format!("/snapshots/{cluster}/latest"),
-        3..6 => format!("/snapshots/{cluster}/{root}"),
+        3..5 => format!("/snapshots/{cluster}/{root}"),
+        5 => "/handover".to_owned(),
         _ => input.choose(&Method::ALL).path().to_owned(),
     }
     .into_bytes();
