@@ -9,8 +9,11 @@ use jsonrpsee::{
 };
 use phat_follower::{Batch, BlockData, Genesis, GenesisError};
 use phat_primitives::{BlockNumber, Hash, blake2_256, storage::GRANDPA_AUTHORITIES};
-use serde::Deserialize;
-use std::time::Duration;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, SeqAccess, Visitor},
+};
+use std::{fmt, marker::PhantomData, time::Duration};
 
 /// Blocks asked for at once.
 pub(crate) const BLOCKS_PER_REQUEST: u32 = 32;
@@ -21,6 +24,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_RESPONSE: u32 = 64 * 1024 * 1024;
 /// Bytes of one piece of news: a number, and what JSON-RPC puts around it.
 const MAX_NEWS: u32 = 1024;
+
+/// Nodes of one storage proof: several times what the longest one has that a worker asks for, with a few
+/// hundred keys. Each takes memory, even if it is empty.
+const MAX_PROOF_NODES: usize = 16 * 1024;
 
 /// Why the chain gave no usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +121,7 @@ pub(crate) struct Chain {
 
 #[derive(Deserialize)]
 struct BlocksAnswer {
-    blocks: Vec<BlockAnswer>,
+    blocks: AtMost<BlockAnswer, { BLOCKS_PER_REQUEST as usize }>,
     justification: Option<String>,
     finalized: BlockNumber,
 }
@@ -127,7 +134,40 @@ struct BlockAnswer {
 
 #[derive(Deserialize)]
 struct ProofAnswer {
-    proof: Vec<String>,
+    proof: AtMost<String, MAX_PROOF_NODES>,
+}
+
+/// A list that is not read on when it has more than so many items: the length of an answer in bytes does
+/// not bound what short ones take in memory.
+struct AtMost<T, const N: usize>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for AtMost<T, N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Items<T, const N: usize>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for Items<T, N> {
+            type Value = Vec<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "at most {N} items")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    if list.len() == N {
+                        return Err(A::Error::invalid_length(N + 1, &self));
+                    }
+                    list.push(item);
+                }
+                Ok(list)
+            }
+        }
+
+        deserializer
+            .deserialize_seq(Items::<T, N>(PhantomData))
+            .map(Self)
+    }
 }
 
 impl Chain {
@@ -188,11 +228,12 @@ impl Line for Chain {
             )
             .await
             .map_err(|error| self.failed(error))?;
-        if answer.blocks.is_empty() {
+        if answer.blocks.0.is_empty() {
             return Ok(None);
         }
         let blocks = answer
             .blocks
+            .0
             .iter()
             .map(|block| {
                 let header = bytes(&block.header, "phat_blocks")?;
@@ -217,6 +258,7 @@ impl Line for Chain {
             .map_err(|error| self.failed(error))?;
         answer
             .proof
+            .0
             .iter()
             .map(|node| bytes(node, "state_getReadProof"))
             .collect()

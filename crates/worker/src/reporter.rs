@@ -67,6 +67,17 @@ pub(crate) enum ReportError {
     Commit(#[from] CommitError),
 }
 
+impl ReportError {
+    /// Whether the chain has answered what cannot be true. Its operator should know, since no later
+    /// block mends it.
+    pub(crate) fn is_lie(&self) -> bool {
+        match self {
+            Self::Proof(_) | Self::Undecodable(_) | Self::Chain(ChainError::Malformed(_)) => true,
+            Self::Chain(ChainError::Rpc { .. }) | Self::Record(_) | Self::Commit(_) => false,
+        }
+    }
+}
+
 /// A report on its way.
 struct Sent {
     /// The very bytes: another report of the same number would be refused while this one waits, and

@@ -60,7 +60,7 @@ pub enum SealError {
         source: io::Error,
     },
     /// There is something else in place of the key.
-    #[error("{} is no sealing key: it must have {expected}", path.display())]
+    #[error("{} is no sealing key: it must have {expected}; put back the right file", path.display())]
     NotAKey {
         /// Which file.
         path: PathBuf,

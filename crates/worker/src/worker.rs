@@ -546,6 +546,10 @@ async fn report(
         match reporter.on_view(&chain, &view).await {
             Ok(()) => connection = Some(chain),
             // The next block is the next attempt, on a new connection.
+            Err(error) if error.is_lie() => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a report was not sent"
+            ),
             Err(error) => tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "a report was not sent"

@@ -15,7 +15,7 @@ use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
     str::FromStr,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Bytes of a snapshot that is fetched: more than any state that a worker holds in practice, less than
@@ -25,6 +25,9 @@ pub(crate) const MAX_SNAPSHOT_LEN: u64 = 64 * 1024 * 1024 * 1024;
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Time for a source to answer, or to send nothing.
 const STALL_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes that a source sends in a second, on average over more than [`STALL_TIMEOUT`]: one that sends
+/// less keeps the worker from asking the next one.
+const MIN_RATE: u64 = 16 * 1024;
 /// Bytes of the file that names the newest snapshot.
 const MAX_LATEST_LEN: u64 = 128;
 /// Snapshots of a cluster that are kept: the newest, one to fall back to, and one that somebody may be
@@ -195,6 +198,9 @@ pub(crate) enum FetchError {
     /// It is too large, or does not come to an end.
     #[error("it is larger than {MAX_SNAPSHOT_LEN} bytes or took too long")]
     TooLarge,
+    /// It comes so slowly that another source is quicker.
+    #[error("it sends less than {MIN_RATE} bytes in a second")]
+    TooSlow,
     /// `latest` cannot be read.
     #[error("it does not say which snapshot is the newest")]
     NoLatest,
@@ -270,10 +276,11 @@ async fn get(url: &str, from: u64) -> Result<reqwest::Response, FetchError> {
 async fn fetch(url: &str, copy: &Path) -> Result<(), FetchError> {
     let mut out = io::BufWriter::new(fs::File::create(copy)?);
     let mut received = 0u64;
+    let begun = Instant::now();
     loop {
         let before = received;
         let answer = get(url, received).await?;
-        match receive(answer, &mut out, &mut received).await {
+        match receive(answer, &mut out, &mut received, begun).await {
             Ok(()) => return Ok(out.flush()?),
             Err(FetchError::Http(error)) if received > before => {
                 tracing::debug!(url, received, %error, "interrupted, going on");
@@ -287,9 +294,14 @@ async fn receive(
     mut answer: reqwest::Response,
     out: &mut impl Write,
     received: &mut u64,
+    begun: Instant,
 ) -> Result<(), FetchError> {
     while let Some(piece) = answer.chunk().await? {
         *received = received.saturating_add(piece.len() as u64);
+        let since = begun.elapsed();
+        if since > STALL_TIMEOUT && received.div_ceil(MIN_RATE) < since.as_secs() {
+            return Err(FetchError::TooSlow);
+        }
         if *received > MAX_SNAPSHOT_LEN {
             return Err(FetchError::TooLarge);
         }
