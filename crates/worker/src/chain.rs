@@ -198,20 +198,6 @@ impl Chain {
             source,
         }
     }
-
-    /// Tells of finalised blocks.
-    pub(crate) async fn subscribe_finalized(
-        &self,
-    ) -> Result<Subscription<BlockNumber>, ChainError> {
-        self.client
-            .subscribe(
-                "phat_subscribeFinalized",
-                rpc_params![],
-                "phat_unsubscribeFinalized",
-            )
-            .await
-            .map_err(|error| self.failed(error))
-    }
 }
 
 impl Line for Chain {

@@ -11,7 +11,6 @@ mod beginning;
 mod headers;
 mod log;
 mod member;
-#[allow(clippy::module_inception, reason = "the folder is about it")]
 mod relay;
 #[path = "../running/mod.rs"]
 mod running;
