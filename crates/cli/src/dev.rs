@@ -169,7 +169,15 @@ async fn run_network(args: DevArgs, global: &Global, roots: &Roots) -> Result<()
         out.step("starting the workers");
         let chain = ChainRpc::connect(&chain_url).await?;
         let genesis = phat_worker::beginning(&chain_url, Some(genesis_hash)).await?;
-        let workers = start_workers(&args, &folder, &chain_url, genesis, listeners)?;
+        let mut workers = Vec::new();
+        let started = start_workers(&args, &folder, &chain_url, genesis, listeners, &mut workers);
+        if let Err(error) = started {
+            // They are in the middle of something that the end of the process would tear apart.
+            for Running { worker, .. } in workers {
+                worker.stop().await;
+            }
+            return Err(error);
+        }
         // Those whose state differed are in no cluster: the network is ready without them.
         let mut serving = Vec::new();
         for running in &workers {
@@ -328,20 +336,21 @@ pub(crate) struct Running {
     pub(crate) url: String,
 }
 
+/// Starts the workers, and adds those that have started to `workers`, also if another one does not start.
 fn start_workers(
     args: &DevArgs,
     folder: &Path,
     chain: &str,
     genesis: Genesis,
     listeners: Vec<TcpListener>,
-) -> Result<Vec<Running>, DevError> {
+    workers: &mut Vec<Running>,
+) -> Result<(), DevError> {
     // The workers share the engines: they hold nothing but compiled code.
     let limits = args.limits.server();
     let engines = Engines::new(&limits)?;
     let tls = args.certificate.load()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let operator = owner()?.id();
-    let mut workers = Vec::new();
     for (index, listener) in (0..).zip(listeners) {
         let address = listener.local_addr().map_err(DevError::Address)?;
         let directory = worker_folder(folder, index);
@@ -381,7 +390,7 @@ fn start_workers(
             url: format!("{scheme}://{address}"),
         });
     }
-    Ok(workers)
+    Ok(())
 }
 
 fn owner() -> Result<Account, DevError> {

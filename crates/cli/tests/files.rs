@@ -174,8 +174,8 @@ async fn whatever_becomes_of_a_workers_files_it_says_which_one_and_serves_nothin
     for name in FILES {
         let whole = fs::read(mine.join(name)).unwrap();
         for damaged in damages(&whole) {
-            let result = attempt(&|home| fs::write(home.join(name), &damaged).unwrap()).await;
-            match result {
+            let damage = |home: &Path| fs::write(home.join(name), &damaged).unwrap();
+            match attempt(&damage).await {
                 // The database falls back to what it had committed before, if that is whole.
                 Ok(served) => {
                     assert_eq!(name, "records.redb");
@@ -196,12 +196,12 @@ async fn whatever_becomes_of_a_workers_files_it_says_which_one_and_serves_nothin
 
     // Exchanged with another worker's: each alone, and the keys together.
     for exchanged in [&FILES[..1], &FILES[1..2], &FILES[2..], &FILES[..2]] {
-        let result = attempt(&|home| {
+        let exchange = |home: &Path| {
             for name in exchanged {
                 fs::copy(yours.join(name), home.join(name)).unwrap();
             }
-        });
-        let error = result.await.unwrap_err();
+        };
+        let error = attempt(&exchange).await.unwrap_err();
         assert!(
             error.contains("another key") && error.contains("ut back"),
             "{exchanged:?}: {error}"
@@ -209,15 +209,17 @@ async fn whatever_becomes_of_a_workers_files_it_says_which_one_and_serves_nothin
     }
     // Nothing of this is undone by a lost file of keys: it is not made anew and used.
     for name in &FILES[..2] {
-        let error = attempt(&|home| fs::remove_file(home.join(name)).unwrap()).await;
+        let remove = |home: &Path| fs::remove_file(home.join(name)).unwrap();
+        let error = attempt(&remove).await;
         assert!(error.unwrap_err().contains("another key"), "{name}");
     }
     // Lost records are had again from the chain.
-    let fresh = attempt(&|home| fs::remove_file(home.join("records.redb")).unwrap()).await;
+    let remove = |home: &Path| fs::remove_file(home.join("records.redb")).unwrap();
+    let fresh = attempt(&remove).await;
     assert_eq!(fresh, Err("it is in no cluster".to_owned()));
     // Whatever stands where the snapshots are.
-    let result = attempt(&|home| fs::write(home.join("snapshots"), b"no folder").unwrap());
-    assert_eq!(result.await.unwrap(), good);
+    let put = |home: &Path| fs::write(home.join("snapshots"), b"no folder").unwrap();
+    assert_eq!(attempt(&put).await.unwrap(), good);
 }
 
 #[tokio::test(flavor = "multi_thread")]

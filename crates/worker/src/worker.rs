@@ -340,6 +340,8 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        // What follows the chain is on a thread of its own, which nobody can abort.
+        self.stop.send_replace(true);
         for task in &self.tasks {
             task.abort();
         }
