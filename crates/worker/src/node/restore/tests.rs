@@ -1,7 +1,10 @@
 //! What a worker keeps and what it gives up when it takes a snapshot.
 
 use super::*;
-use crate::{keys::ClusterRecord, node::Engines, server::ServerLimits, snapshot::format::Writer};
+use crate::{
+    keys::ClusterRecord, node::Engines, purse::Purse, server::ServerLimits,
+    snapshot::format::Writer,
+};
 use codec::{Decode, Encode};
 use phat_crypto::{Keypair, Zeroizing};
 use phat_engine::{Changes, State};
@@ -66,7 +69,9 @@ fn node(folder: &tempfile::TempDir) -> Node {
     };
     let engines = Engines::new(&ServerLimits::default()).unwrap();
     let fresh = Follower::new(genesis).unwrap();
-    Node::open(Keypair::from_seed([2; 32]), hash, store, engines, fresh).unwrap()
+    let identity = Keypair::from_seed([2; 32]);
+    let purse = Purse::new(WorkerId(identity.public()), Hash::zero());
+    Node::open(identity, hash, store, engines, fresh, purse).unwrap()
 }
 
 /// The records of a state that takes several steps to write.
