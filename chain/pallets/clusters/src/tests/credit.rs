@@ -1,6 +1,6 @@
 //! Credits: what is lent, settled, given back and written off.
 
-use crate::{ClusterPermission, Credit, CreditOwed, Credits, Error, Event, Slice, mock::*, types};
+use crate::{ClusterPermission, Credit, CreditOwed, Credits, Error, Event, Slice, mock::*};
 use pallet_phat_messages::OnReport;
 use phat_primitives::{
     AccountId as RawAccount, Balance, Hash,
@@ -427,7 +427,7 @@ proptest! {
                 }
                 Clusters::do_try_state().unwrap();
                 let held: Balance = {
-                    let types::Credit { free, slices, .. } = credit();
+                    let Credit { free, slices, .. } = credit();
                     free + slices.iter().map(Slice::unspent).sum::<Balance>()
                 };
                 let returned = paid + balance(2) - ENDOWMENT;
