@@ -4,13 +4,15 @@
 use codec::{DecodeAll, Encode};
 use phat_fuzzing::Input;
 use phat_primitives::{
-    AccountId, Hash, WorkerId,
+    AccountId, Balance, Hash, WorkerId,
     command::{CommandPayload, EncryptedData, InkCommand},
     commitment::{Link, ReceiptProof, commitment, leaf, path, root},
+    credit::{CreditOrder, CreditReport, Lent, SliceUse},
     message::{
         ClusterGenesis, ClusterMessage, Instantiate, KeyDelivery, MasterKeys, Message, Outbound,
         Prices, ResourceKind, SealedKey, TransportDelivery, TransportEpoch,
     },
+    policy::{Control, FeeModel, FreeCallers, Policy},
     private::{ARGUMENTS_STEP, PrivateInstantiate, PrivateUpload, SealedData, padded, unpadded},
     query::{
         AnswerStatement, CertificateBody, InkQuery, InkQueryData, InkQueryError, InkQueryOk,
@@ -42,6 +44,15 @@ fn canonical<T: DecodeAll + Encode>(bytes: &[u8]) -> bool {
     true
 }
 
+/// The same for queries, which may have what is paid for them behind them.
+fn paying(bytes: &[u8]) -> bool {
+    let Ok((query, amount)) = InkQuery::decode_paying(bytes) else {
+        return false;
+    };
+    assert_eq!(query.encode_paying(amount), bytes);
+    true
+}
+
 /// A value of every kind, encoded, with what decodes it.
 static SAMPLES: LazyLock<Vec<(Vec<u8>, Check)>> = LazyLock::new(|| {
     fn samples<T: DecodeAll + Encode>(values: impl IntoIterator<Item = T>) -> Samples {
@@ -63,7 +74,11 @@ static SAMPLES: LazyLock<Vec<(Vec<u8>, Check)>> = LazyLock::new(|| {
         samples(commands()),
         samples([private_upload()]),
         samples([private_instantiate()]),
-        samples(queries()),
+        queries()
+            .into_iter()
+            .zip([0, 1, Balance::MAX])
+            .map(|(query, amount)| (query.encode_paying(amount), paying as Check))
+            .collect(),
         samples(responses()),
         samples(
             [
@@ -227,6 +242,27 @@ fn messages() -> Vec<Message> {
             first: 2,
             epoch: 3,
         }),
+        ClusterMessage::ContractStake {
+            contract: HASH,
+            stake: 1 << 90,
+        },
+        ClusterMessage::PolicySet(Box::new(Policy {
+            free: FreeCallers::Listed(vec![ACCOUNT; 2].try_into().unwrap_or_default()),
+            fee_model: FeeModel::PayPerWeight,
+            control: Some(Control {
+                contract: HASH,
+                gas_limit: 9,
+            }),
+        })),
+        ClusterMessage::Credit(CreditOrder::Lent(Lent {
+            number: 1,
+            worker: WORKER,
+            session: HASH,
+            account: ACCOUNT,
+            total: 2,
+        })),
+        ClusterMessage::Credit(CreditOrder::Recalled(ACCOUNT)),
+        ClusterMessage::CreditSettled { amount: 5 },
     ];
     let mut messages = vec![
         Message::GatekeeperAdded(WORKER),
@@ -273,6 +309,17 @@ fn signed_report() -> SignedReport {
             keys: vec![sealed_key()],
         }),
         Payload::Evidence(vec![7; 20]),
+        Payload::Credit(CreditReport {
+            cluster: HASH,
+            session: HASH,
+            slices: vec![SliceUse {
+                account: ACCOUNT,
+                number: 1,
+                spent: 2,
+                done: true,
+            }],
+            wanted: vec![ACCOUNT],
+        }),
     ];
     SignedReport {
         report: Report {
