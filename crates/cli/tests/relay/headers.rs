@@ -25,8 +25,11 @@ fn open_chain(folder: &Path) -> Solo {
     .unwrap()
 }
 
+/// Changes an answer. The arguments are the answer and the first one that was true.
+type Change = fn(&mut Value, &Value);
+
 /// Lies about blocks, headers and finality.
-const LIES: &[(&str, fn(&mut Value, &Value))] = &[
+const LIES: &[(&str, Change)] = &[
     ("a header is forged", |answer, _| {
         bend(&mut answer["blocks"][0]["header"])
     }),

@@ -273,8 +273,11 @@ fn secret(epoch: u32) -> TransportSecret {
     TransportSecret::new(0, epoch, Zeroizing::new([7; 32]))
 }
 
-/// Items of three snapshots of the same cluster; the second one has several chunks.
-static WRITTEN: LazyLock<Vec<(Vec<Vec<u8>>, Vec<u8>)>> = LazyLock::new(|| {
+/// What was written into a snapshot, piece by piece, and the snapshot.
+type Written = (Vec<Vec<u8>>, Vec<u8>);
+
+/// Three snapshots of the same cluster; the second one has several chunks.
+static WRITTEN: LazyLock<Vec<Written>> = LazyLock::new(|| {
     let contents = [
         vec![b"one".to_vec(), b"two".to_vec()],
         (0..6u8).map(|byte| vec![byte; 120_000]).collect(),
