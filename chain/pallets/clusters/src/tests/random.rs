@@ -395,7 +395,7 @@ fn happened(what: fn(&Event<Test>) -> bool) -> usize {
 #[test]
 fn random_operations_keep_the_money_and_the_invariants() {
     let config = ProptestConfig {
-        cases: 192,
+        cases: 256,
         failure_persistence: None,
         ..Default::default()
     };
