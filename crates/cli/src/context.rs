@@ -49,12 +49,14 @@ impl Context {
 
     /// The account at work in the cluster.
     pub(crate) async fn client(&self) -> Result<Client, CliError> {
-        self.client_in(self.chain().await?, self.global.cluster)
+        let account = self.account()?;
+        self.client_in(self.chain().await?, self.global.cluster, account)
             .await
     }
 
     /// The account at work in the cluster of a contract, if none is named.
     pub(crate) async fn client_of(&self, contract: &str) -> Result<Client, CliError> {
+        let account = self.account()?;
         let chain = self.chain().await?;
         let mut cluster = self.global.cluster;
         // What is wrong with the contract's name is said when the contract is wanted.
@@ -63,15 +65,15 @@ impl Context {
         {
             cluster = chain.contract(id).await?.map(|contract| contract.cluster);
         }
-        self.client_in(chain, cluster).await
+        self.client_in(chain, cluster, account).await
     }
 
     async fn client_in(
         &self,
         chain: ChainClient,
         cluster: Option<ClusterId>,
+        account: Account,
     ) -> Result<Client, CliError> {
-        let account = self.account()?;
         let worker = self.global.worker.as_deref();
         Ok(waiting(
             "connecting to a worker",

@@ -115,7 +115,7 @@ mod tests {
         for (document, named) in [
             ("{", "EOF"),
             (r#"{ "length": 5 }"#, "length"),
-            (r#"{ "era_ms": -5 }"#, "-5"),
+            (r#"{ "era_ms": -5 }"#, "number"),
             (r#"{ "era_ms": "5" }"#, "string"),
             (r#"{ "minimum_stake": 5 }"#, "integer"),
             (r#"{ "minimum_stake": "+5" }"#, "+5"),
