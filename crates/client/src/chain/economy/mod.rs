@@ -45,8 +45,8 @@ pub struct Economy<'a> {
     pub general: Option<ClusterId>,
     /// The last era that has begun.
     pub last_era: EraNumber,
-    /// When that was, on the chain's own clock.
-    pub begun_ms: u64,
+    /// When that was, on the chain's own clock; `None` if none has begun since eras were started.
+    pub begun_ms: Option<u64>,
     /// The chain's own clock: milliseconds for which it has run.
     pub now_ms: u64,
     /// What the chain does in the idle time of its blocks.
@@ -70,7 +70,7 @@ impl ChainClient {
         let settings = get.value(ECONOMY, "Setting").await?;
         let run = get.value(ECONOMY, "ErasRun").await?;
         let last_era = get.value(ECONOMY, "LastEra").await?;
-        let begun_ms = get.value(ECONOMY, "BegunAt").await?;
+        let begun_ms = get.one(ECONOMY, "BegunAt", ()).await?;
         Ok(Economy {
             settings,
             run,
@@ -95,8 +95,8 @@ impl Economy<'_> {
     /// Milliseconds of the chain's own clock until the next era can begin.
     pub fn next_in_ms(&self) -> u64 {
         match self.begun_ms {
-            0 => 0,
-            begun => begun
+            None => 0,
+            Some(begun) => begun
                 .saturating_add(self.settings.era_ms)
                 .saturating_sub(self.now_ms),
         }
