@@ -223,7 +223,7 @@ fn limit(workers: &[EconomyWorker], id: WorkerId) -> Balance {
 }
 
 fn treasury() -> String {
-    let account = phat_runtime::PhatEconomy::treasury();
+    let account = phat_runtime::PhatEconomy::usual_treasury();
     format!("0x{}", hex::encode::<&[u8]>(account.as_ref()))
 }
 

@@ -271,7 +271,7 @@ impl Economy {
             hex::decode(value.as_str().unwrap().trim_start_matches("0x")).unwrap()
         };
         // What the keys of all accounts begin with: names of pallet and storage, 16 bytes of each.
-        let treasury = phat_runtime::PhatEconomy::treasury();
+        let treasury = phat_runtime::PhatEconomy::usual_treasury();
         let key = frame_system::Account::<phat_runtime::Runtime>::hashed_key_for(treasury);
         let prefix = json!([format!("0x{}", hex::encode(&key[..32])), 1_000]);
         let keys = self.rpc("state_getKeysPaged", prefix).await;
