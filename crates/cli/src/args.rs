@@ -67,7 +67,7 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start a network on this machine: chain, workers, cluster and example contracts
-    Dev(dev::DevArgs),
+    Dev(Box<dev::DevArgs>),
     /// Run a worker: it registers, joins a cluster, fetches its state and serves. Or change or see what
     /// a worker of yours does in the economy
     Worker(WorkerCommand),
@@ -123,7 +123,7 @@ pub(crate) struct WorkerCommand {
     pub(crate) what: Option<commands::operate::What>,
     /// How to run one.
     #[command(flatten)]
-    pub(crate) run: worker::WorkerArgs,
+    pub(crate) run: Box<worker::WorkerArgs>,
 }
 
 /// Reads the number of a cluster, or its id in hex.

@@ -59,14 +59,14 @@ async fn run(cli: Cli) -> Result<Option<Report>, CliError> {
     let report = match cli.command {
         None => return Ok(None),
         Some(Command::Dev(args)) => {
-            dev::run(args, context.global()).await?;
+            dev::run(*args, context.global()).await?;
             return Ok(None);
         }
         Some(Command::Worker(WorkerCommand {
             what: None,
             run: args,
         })) => {
-            worker::run(&context, args).await?;
+            worker::run(&context, *args).await?;
             return Ok(None);
         }
         Some(Command::Worker(WorkerCommand {

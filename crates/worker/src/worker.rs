@@ -297,7 +297,7 @@ impl Worker {
         self.gone.load(Ordering::Acquire)
     }
 
-    /// Takes over the identity of the worker at `url`, see [`handover`](crate::handover), and stops: what
+    /// Takes over the identity of the worker at `url`, see [`handover`], and stops: what
     /// is started in the same directory then is that worker. This one must be in service.
     ///
     /// A predecessor that cannot be told goes on beside its successor, until
