@@ -117,7 +117,7 @@ mod tests {
             (r#"{ "length": 5 }"#, "length"),
             (r#"{ "era_ms": -5 }"#, "number"),
             (r#"{ "era_ms": "5" }"#, "string"),
-            (r#"{ "minimum_stake": 5 }"#, "integer"),
+            (r#"{ "minimum_stake": 5 }"#, "number"),
             (r#"{ "minimum_stake": "+5" }"#, "+5"),
             (
                 r#"{ "minimum_stake": "340282366920938463463374607431768211456" }"#,
