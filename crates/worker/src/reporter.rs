@@ -39,9 +39,11 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     task::JoinHandle,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
+/// How often a worker that stops looks whether there is a block with its last word.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// The chain's function that makes a transaction of a report.
 const REPORT_EXTRINSIC: &str = "WorkerApi_report_extrinsic";
 /// Blocks after which a report that is not on the chain is sent again.
@@ -370,7 +372,14 @@ impl Reporter {
         view: &View,
     ) -> Result<(), ReportError> {
         self.purse.close_all();
-        self.report(chain, view).await
+        let has_word = self.purse.report().is_some();
+        self.report(chain, view).await?;
+        // A chain that stops together with the worker must have it in a block by then.
+        let next = view.head.number.saturating_add(1);
+        while has_word && chain.blocks(next, 1).await?.is_none() {
+            sleep(LOOK_AGAIN_AFTER).await;
+        }
+        Ok(())
     }
 
     /// Asks the chain, with a proof, how the worker stands, for the number of its next report, for the

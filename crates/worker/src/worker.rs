@@ -516,23 +516,25 @@ async fn report(
     // What is there at the start may be worth a report, before there is a new block.
     views.mark_changed();
     loop {
-        tokio::select! {
-            changed = views.changed() => if changed.is_err() { return },
-            () = reporter.has_news() => {}
-            () = until(stopped.clone()) => {
-                let view = views.borrow().clone();
-                let last_word = async {
-                    let chain = match connection.take() {
-                        Some(chain) => chain,
-                        None => Chain::connect(&url).await?,
-                    };
-                    reporter.last_word(&chain, &view).await
+        let stops = tokio::select! {
+            () = until(stopped.clone()) => true,
+            // No more views: what makes them has heard first that the worker stops.
+            changed = views.changed() => changed.is_err(),
+            () = reporter.has_news() => false,
+        };
+        if stops {
+            let view = views.borrow().clone();
+            let last_word = async {
+                let chain = match connection.take() {
+                    Some(chain) => chain,
+                    None => Chain::connect(&url).await?,
                 };
-                if let Ok(Err(error)) = timeout(LAST_WORD, last_word).await {
-                    tracing::debug!(%error, "the last report was not sent");
-                }
-                return;
+                reporter.last_word(&chain, &view).await
+            };
+            if let Ok(Err(error)) = timeout(LAST_WORD, last_word).await {
+                tracing::debug!(%error, "the last report was not sent");
             }
+            return;
         }
         let view = views.borrow_and_update().clone();
         let chain = match connection.take() {
