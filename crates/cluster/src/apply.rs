@@ -7,7 +7,8 @@ use crate::{
     limits::{MAX_HOOK_GAS, MAX_HOOKS, MAX_LOGS_PER_BLOCK, SWEEP_PER_BLOCK, SYSTEM_GAS},
     settings::{
         self, Hook, Owner, Settings, SettingsError, hooks, keys_of, policy_now, put_hooks,
-        put_owner, put_policy, put_settings, put_stake, put_weight, weight_now,
+        put_owner, put_policy, put_settings, put_stake, put_undecided, put_weight, undecided_now,
+        weight_now,
     },
 };
 use phat_engine::{
@@ -53,6 +54,8 @@ pub struct Applied {
     pub instantiated: Vec<Made>,
     /// How the withdrawals in the block ended.
     pub withdrawals: Vec<WithdrawalOutcome>,
+    /// How all withdrawals ended that the chain had not decided at the end of the block.
+    pub undecided: Vec<WithdrawalOutcome>,
     /// What contracts have asked for that concerns the worker and not the state.
     pub requests: Vec<(ContractId, PinkEvent)>,
     /// Weights that were set, in order.
@@ -147,6 +150,7 @@ impl Cluster {
                 .await?;
         }
         schema::sweep(&mut overlay, SWEEP_PER_BLOCK)?;
+        let undecided = undecided_now(&overlay)?;
         let mut changes = overlay.into_changes()?;
         let gone = forget_gone(&mut changes);
         outcome.weights.extend(gone.into_iter().map(|id| (id, 0)));
@@ -162,6 +166,7 @@ impl Cluster {
             receipts: outcome.receipts,
             instantiated: outcome.instantiated,
             withdrawals: outcome.withdrawals,
+            undecided,
             requests: outcome.requests,
             weights: outcome.weights,
             logs: outcome.logs,
@@ -260,6 +265,12 @@ impl Cluster {
                 ledger::mint(overlay, &settings.prices.treasury.0, amount)?;
                 return Ok(());
             }
+            ClusterMessage::WithdrawalDecided { number } => {
+                let mut undecided = undecided_now(overlay)?;
+                undecided.retain(|withdrawal| withdrawal.number != number);
+                put_undecided(overlay, &undecided);
+                return Ok(());
+            }
             ClusterMessage::Deposit { account, amount } => {
                 ledger::mint(overlay, &account.0, amount)?;
                 return Ok(());
@@ -316,9 +327,11 @@ impl Cluster {
             ClusterMessage::Withdraw { account, amount } => {
                 let ended = runner.withdraw(overlay, &account, amount)?;
                 let amount = if ended.outcome.is_ok() { amount } else { 0 };
-                outcome
-                    .withdrawals
-                    .push(WithdrawalOutcome { number, amount });
+                let withdrawal = WithdrawalOutcome { number, amount };
+                let mut undecided = undecided_now(overlay)?;
+                undecided.push(withdrawal);
+                put_undecided(overlay, &undecided);
+                outcome.withdrawals.push(withdrawal);
                 (account, ended)
             }
         };

@@ -42,7 +42,7 @@ pub use apply::{Applied, ApplyError, Block, Made};
 pub use host::{LogEntry, LogRecord, Surroundings};
 pub use query::{Ask, QueryError};
 pub use settings::{
-    Owner, Settings, SettingsError, contracts, owner, policy, settings, weight, weights,
+    Owner, Settings, SettingsError, contracts, owner, policy, settings, undecided, weight, weights,
 };
 
 /// One cluster: what stays the same over all its blocks.

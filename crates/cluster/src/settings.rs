@@ -1,15 +1,19 @@
 //! What a cluster keeps of itself beside the contracts: its prices and system contract, its policy,
-//! the weights that contracts have in the queues of the workers, and who made which contract.
+//! the weights that contracts have in the queues of the workers, who made which contract, and how
+//! withdrawals ended that the chain has not decided yet.
 
 use codec::{Decode, Encode};
 use phat_engine::{Overlay, State, StateError};
-use phat_primitives::{AccountId, Balance, ContractId, message::Prices, policy::Policy};
+use phat_primitives::{
+    AccountId, Balance, ContractId, message::Prices, policy::Policy, report::WithdrawalOutcome,
+};
 use std::collections::BTreeMap;
 
 /// First byte of the keys of this module. The engine's keys begin with lower-case letters.
 const SETTINGS: &[u8] = b"S";
 const HOOKS: &[u8] = b"H";
 const POLICY: &[u8] = b"P";
+const UNDECIDED: &[u8] = b"U";
 const STAKE: u8 = b'K';
 const WEIGHT: u8 = b'W';
 const OWNER: u8 = b'O';
@@ -168,6 +172,33 @@ pub(crate) fn put_hooks(overlay: &mut Overlay, hooks: &[Hook]) {
         overlay.remove(HOOKS.to_vec());
     } else {
         overlay.set(HOOKS.to_vec(), hooks.encode());
+    }
+}
+
+/// How the withdrawals ended that the chain has not decided yet, in order. They are part of the state, so
+/// that workers that have it from others can speak for those that have left. The chain lets no more
+/// than [`phat_primitives::limits::MAX_PENDING_WITHDRAWALS`] wait.
+pub fn undecided(state: &dyn State) -> Result<Vec<WithdrawalOutcome>, SettingsError> {
+    decode_undecided(state.get(UNDECIDED)?)
+}
+
+/// The same after what has been applied already.
+pub(crate) fn undecided_now(overlay: &Overlay) -> Result<Vec<WithdrawalOutcome>, SettingsError> {
+    decode_undecided(overlay.get(UNDECIDED)?)
+}
+
+fn decode_undecided(bytes: Option<Vec<u8>>) -> Result<Vec<WithdrawalOutcome>, SettingsError> {
+    match bytes {
+        None => Ok(Vec::new()),
+        Some(bytes) => Vec::decode(&mut &bytes[..]).map_err(|_| SettingsError::Undecodable),
+    }
+}
+
+pub(crate) fn put_undecided(overlay: &mut Overlay, undecided: &[WithdrawalOutcome]) {
+    if undecided.is_empty() {
+        overlay.remove(UNDECIDED.to_vec());
+    } else {
+        overlay.set(UNDECIDED.to_vec(), undecided.encode());
     }
 }
 

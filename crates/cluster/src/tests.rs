@@ -564,6 +564,39 @@ fn money_leaves_whole_or_not_at_all() {
 }
 
 #[test]
+fn the_state_has_how_withdrawals_ended_until_the_chain_has_decided() {
+    let mut kept = Kept::created();
+    let withdraw = |amount| ClusterMessage::Withdraw {
+        account: BOB,
+        amount,
+    };
+    let undecided = |kept: &Kept| -> Vec<_> {
+        let undecided = crate::undecided(&kept.state).unwrap();
+        undecided
+            .iter()
+            .map(|one| (one.number, one.amount))
+            .collect()
+    };
+    let before = kept.state.clone();
+    let applied = kept.apply(vec![withdraw(FUNDS + 1), withdraw(5)]);
+    assert_eq!(applied.withdrawals, applied.undecided);
+    assert_eq!(undecided(&kept), [(3, 0), (4, 5)]);
+    let applied = kept.apply(vec![
+        ClusterMessage::WithdrawalDecided { number: 3 },
+        withdraw(7),
+    ]);
+    assert_eq!(applied.withdrawals.len(), 1);
+    assert_eq!(applied.undecided.len(), 2);
+    assert_eq!(undecided(&kept), [(4, 5), (6, 7)]);
+    let decided = [6, 4, 99].map(|number| ClusterMessage::WithdrawalDecided { number });
+    let applied = kept.apply(decided.to_vec());
+    assert!(applied.undecided.is_empty());
+    assert_eq!(kept.free(BOB), FUNDS - 12);
+    let keys = |state: &Changes| state.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&kept.state), keys(&before), "nothing is left of them");
+}
+
+#[test]
 fn contract_keys_differ_and_come_from_the_root() {
     let kept = Kept::new();
     let (one, two) = (Hash::repeat_byte(1), Hash::repeat_byte(2));

@@ -111,7 +111,7 @@ pub enum ClusterMessage {
         amount: Balance,
     },
     /// Money leaves the cluster if the account has it; the chain pays it out once the workers have
-    /// reported it.
+    /// reported it, and says so with [`ClusterMessage::WithdrawalDecided`].
     Withdraw {
         /// The account in the cluster that pays.
         account: AccountId,
@@ -165,6 +165,12 @@ pub enum ClusterMessage {
     CreditSettled {
         /// How much.
         amount: Balance,
+    },
+    /// The chain has the word of enough workers on how a withdrawal ended, and needs no more of them.
+    #[codec(index = 29)]
+    WithdrawalDecided {
+        /// Number of the message that asked for the withdrawal.
+        number: MessageNumber,
     },
 }
 

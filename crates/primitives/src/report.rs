@@ -83,11 +83,28 @@ pub struct Heartbeat {
     pub state_root: Hash,
     /// Commitment to all receipts up to that block, see [`crate::commitment`].
     pub receipts: Hash,
-    /// Withdrawals that this state contains and the chain has not decided yet.
+    /// Withdrawals that this state contains and the chain has not decided yet: those of this block, or
+    /// all of them if votes may have been lost with a worker that left.
     pub withdrawals: Vec<WithdrawalOutcome>,
 }
 
 impl Heartbeat {
+    /// What a worker says of its cluster after a block.
+    pub fn new(
+        cluster: ClusterId,
+        block: BlockNumber,
+        roots: Roots,
+        withdrawals: Vec<WithdrawalOutcome>,
+    ) -> Self {
+        Self {
+            cluster,
+            block,
+            state_root: roots.state_root,
+            receipts: roots.receipts,
+            withdrawals,
+        }
+    }
+
     /// What the worker says the cluster has come to.
     pub fn roots(&self) -> Roots {
         Roots {

@@ -700,13 +700,19 @@ impl Node {
             return Ok(());
         };
         let cluster = member.record.cluster;
-        let messages = (outbound.first..)
+        let messages: Vec<_> = (outbound.first..)
             .zip(&outbound.messages)
             .filter_map(|(number, message)| match message {
                 Message::Cluster(id, message) if *id == cluster => Some((number, message.clone())),
                 _ => None,
             })
             .collect();
+        let members_change = messages.iter().any(|(_, message)| {
+            matches!(
+                message,
+                ClusterMessage::WorkerAdded(_) | ClusterMessage::WorkerRemoved(_)
+            )
+        });
         let state = Arc::new(ClusterState(self.store.snapshot()?));
         let block = Block {
             number,
@@ -757,14 +763,14 @@ impl Node {
         effects.logs.extend(applied.logs);
         effects.requests.extend(applied.requests);
         effects.weights.extend(applied.weights);
-        if !applied.withdrawals.is_empty() {
-            let heartbeat = Heartbeat {
-                cluster,
-                block: number,
-                state_root: roots.state_root,
-                receipts: roots.receipts,
-                withdrawals: applied.withdrawals,
-            };
+        // A vote is lost with a worker that leaves, and the chain counts again when there is another one.
+        let withdrawals = if asked || members_change {
+            applied.undecided
+        } else {
+            applied.withdrawals
+        };
+        if !withdrawals.is_empty() {
+            let heartbeat = Heartbeat::new(cluster, number, roots, withdrawals);
             self.report(writes, Payload::Heartbeat(heartbeat));
             records::put_outbox_counter(writes, &self.outbox_counter);
         }

@@ -152,13 +152,7 @@ fn unreported(member: &MemberView, known: Option<WorkerState>) -> Vec<Heartbeat>
     let recent = member.recent.iter();
     recent
         .filter(|(block, _)| known.is_none_or(|state| *block > state.block))
-        .map(|(block, roots)| Heartbeat {
-            cluster,
-            block: *block,
-            state_root: roots.state_root,
-            receipts: roots.receipts,
-            withdrawals: Vec::new(),
-        })
+        .map(|(block, roots)| Heartbeat::new(cluster, *block, *roots, Vec::new()))
         .collect()
 }
 

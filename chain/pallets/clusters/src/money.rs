@@ -51,7 +51,9 @@ impl<T: Config> Pallet<T> {
 
     /// Counts one worker's word on a withdrawal and pays out when more than half of the cluster's
     /// workers agree. A worker may change its word; only its last one counts, and only while it is
-    /// in the cluster.
+    /// in the cluster. Workers keep how a withdrawal ended in the cluster's state until they are told that
+    /// it is decided, and say it again when somebody has come or gone: those who have voted may all
+    /// leave.
     ///
     /// It never fails for reasons that lie in this one withdrawal: the heartbeat that it came with
     /// has more to say.
@@ -87,7 +89,7 @@ impl<T: Config> Pallet<T> {
             Withdrawals::<T>::insert(cluster, outcome.number, pending);
             return Ok(());
         }
-        if let Err(error) = Self::pay(cluster, &pending.account, amount) {
+        if let Err(error) = Self::decide(cluster, &pending.account, outcome) {
             Withdrawals::<T>::insert(cluster, outcome.number, pending);
             Self::deposit_event(Event::WithdrawalUnpaid {
                 cluster: *cluster,
@@ -106,14 +108,22 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    fn pay(cluster: &ClusterId, account: &T::AccountId, amount: Balance) -> DispatchResult {
-        if amount == 0 {
-            return Ok(());
-        }
+    /// Pays, and tells the workers that nothing more need be said of the withdrawal.
+    fn decide(
+        cluster: &ClusterId,
+        account: &T::AccountId,
+        outcome: &WithdrawalOutcome,
+    ) -> DispatchResult {
         let pool = Self::account_of(cluster);
-        // What was taken of the cluster's account by an attempt that failed must come back.
+        // Both or neither: what was taken of the cluster's account by an attempt that failed must come
+        // back.
         with_storage_layer(|| {
-            T::Currency::transfer(&pool, account, amount, Preservation::Preserve).map(drop)
+            if outcome.amount > 0 {
+                let whole = Preservation::Preserve;
+                T::Currency::transfer(&pool, account, outcome.amount, whole)?;
+            }
+            let number = outcome.number;
+            Self::order(*cluster, ClusterMessage::WithdrawalDecided { number }).map(drop)
         })
     }
 }

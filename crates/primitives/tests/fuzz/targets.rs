@@ -263,6 +263,7 @@ fn messages() -> Vec<Message> {
         })),
         ClusterMessage::Credit(CreditOrder::Recalled(ACCOUNT)),
         ClusterMessage::CreditSettled { amount: 5 },
+        ClusterMessage::WithdrawalDecided { number: 3 },
     ];
     let mut messages = vec![
         Message::GatekeeperAdded(WORKER),

@@ -7,15 +7,17 @@
 use super::{Member, Node, NodeError};
 use crate::{
     records::{
-        self, BlockReceipts, Kind, Membership, Position, RecordError, Secret, SnapshotRecord,
+        self, BlockReceipts, ClusterState, Kind, Membership, Position, RecordError, Secret,
+        SnapshotRecord,
     },
     snapshot::{FormatError, Head, Item, Job, Latest, Reader},
 };
 use phat_cluster::Accumulator;
 use phat_crypto::TransportSecret;
 use phat_primitives::{
-    BlockNumber, ClusterId, Hash, MessageNumber, WorkerId, commitment, receipt::Receipt,
-    report::Roots,
+    BlockNumber, ClusterId, Hash, MessageNumber, WorkerId, commitment,
+    receipt::Receipt,
+    report::{Heartbeat, Payload, Roots},
 };
 use phat_store::{CommitError, ReadError};
 use std::{
@@ -214,6 +216,14 @@ impl Node {
         record.oldest_receipts = head.oldest_receipts;
         record.oldest_blocks = head.oldest_blocks;
         records::put_membership(&mut writes, &record);
+        // Those who applied the withdrawals may have left before the chain had enough votes.
+        let state = ClusterState(self.store.snapshot().map_err(unreadable)?);
+        let undecided = phat_cluster::undecided(&state).map_err(|error| Box::new(error.into()))?;
+        if !undecided.is_empty() {
+            let heartbeat = Heartbeat::new(record.cluster, head.block, agreed, undecided);
+            self.report(&mut writes, Payload::Heartbeat(heartbeat));
+            records::put_outbox_counter(&mut writes, &self.outbox_counter);
+        }
         writes.commit()?;
         self.member = Some(Member::new(record, &self.engines.commands).map_err(Box::new)?);
         Ok(())

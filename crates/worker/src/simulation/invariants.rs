@@ -104,6 +104,13 @@ pub(super) fn chain(
             let leaving: u128 = leaving
                 .map(|number| cluster.withdrawn(*number).unwrap())
                 .sum();
+            let undecided = phat_cluster::undecided(&cluster.state).unwrap();
+            let undecided = undecided.iter().map(|outcome| outcome.number);
+            assert_eq!(
+                undecided.collect::<BTreeSet<_>>(),
+                on_chain.withdrawals.iter().copied().collect(),
+                "the cluster keeps what the chain has not decided"
+            );
             let inside = on_chain.money - ExistentialDeposit::get();
             assert_eq!(
                 inside,

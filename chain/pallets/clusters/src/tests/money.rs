@@ -291,6 +291,74 @@ fn even_a_majority_that_lies_leaves_the_clusters_account_alive() {
 }
 
 #[test]
+fn the_workers_are_told_of_a_decision_once_and_late_words_change_nothing() {
+    on_cluster(|| {
+        let (whole, nothing) = (withdraw(2, 400), withdraw(2, 5_000));
+        let outcomes = [(whole, 400), (nothing, 0)];
+        assert_ok!(heartbeat(1, &outcomes));
+        ordered();
+        assert_ok!(heartbeat(2, &outcomes));
+        let decided = [whole, nothing].map(|number| ClusterMessage::WithdrawalDecided { number });
+        assert_eq!(ordered_there(), decided);
+        assert_ok!(heartbeat(3, &outcomes));
+        assert_ok!(heartbeat(1, &outcomes));
+        assert_eq!(ordered_there(), []);
+    });
+}
+
+#[test]
+fn a_decision_that_has_no_room_in_the_block_is_taken_with_the_next_word() {
+    on_cluster(|| {
+        let number = withdraw(2, 400);
+        assert_ok!(heartbeat(1, &[(number, 400)]));
+        fill_block();
+        assert_ok!(heartbeat(2, &[(number, 400)]));
+        assert_eq!((balance(2), pool()), (ENDOWMENT - 1_000, MINIMUM + 1_000));
+        System::assert_has_event(
+            Event::WithdrawalUnpaid {
+                cluster: first(),
+                number,
+                error: pallet_phat_messages::Error::<Test>::BlockFull.into(),
+            }
+            .into(),
+        );
+        ordered();
+        assert_ok!(heartbeat(2, &[(number, 400)]));
+        assert_eq!((balance(2), pool()), (ENDOWMENT - 600, MINIMUM + 600));
+    });
+}
+
+#[test]
+fn workers_that_came_after_a_withdrawal_can_decide_it() {
+    on_cluster(|| {
+        let number = withdraw(2, 400);
+        assert_ok!(heartbeat(1, &[(number, 400)]));
+        for number in [4, 5] {
+            assert_ok!(Clusters::add_worker_to_cluster(
+                signed(1),
+                worker(number),
+                first()
+            ));
+        }
+        for number in [1, 2, 3] {
+            assert_ok!(Clusters::remove_worker_from_cluster(
+                signed(1),
+                worker(number),
+                first()
+            ));
+        }
+        assert_ok!(heartbeat(4, &[(number, 400)]));
+        assert_eq!(
+            balance(2),
+            ENDOWMENT - 1_000,
+            "those who left count no more"
+        );
+        assert_ok!(heartbeat(5, &[(number, 400)]));
+        assert_eq!(balance(2), ENDOWMENT - 600);
+    });
+}
+
+#[test]
 fn one_cluster_never_pays_for_another() {
     on_cluster(|| {
         assert_ok!(create(2, &[10]));

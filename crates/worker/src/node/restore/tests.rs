@@ -9,7 +9,7 @@ use codec::{Decode, Encode};
 use phat_crypto::{Keypair, Zeroizing};
 use phat_engine::{Changes, State};
 use phat_follower::{Follower, Genesis};
-use phat_primitives::message::TransportEpoch;
+use phat_primitives::{message::TransportEpoch, report::WithdrawalOutcome};
 use phat_store::{Owner, Store};
 use std::io::Write;
 
@@ -175,4 +175,28 @@ fn a_record_that_comes_so_often_that_it_adds_up_to_nothing_is_noticed() {
     node.restore(file(&snapshot(agreed.state_root, &state)), NEWER, agreed)
         .unwrap();
     assert_eq!(value(&node, b"a"), Some(b"true".to_vec()));
+}
+
+#[test]
+fn a_restored_worker_speaks_for_those_who_have_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = node(&folder);
+    let undecided = vec![
+        WithdrawalOutcome {
+            number: 7,
+            amount: 500,
+        },
+        WithdrawalOutcome {
+            number: 9,
+            amount: 0,
+        },
+    ];
+    let state = vec![(b"U".to_vec(), undecided.encode())];
+    let agreed = agreed(&state);
+    node.restore(file(&snapshot(agreed.state_root, &state)), NEWER, agreed)
+        .unwrap();
+    let outbox = records::outbox(&node.store.snapshot().unwrap()).unwrap();
+    let heartbeat = Heartbeat::new(CLUSTER, NEWER, agreed, undecided);
+    let payloads: Vec<_> = outbox.into_iter().map(|(_, payload)| payload).collect();
+    assert_eq!(payloads, [Payload::Heartbeat(heartbeat)]);
 }
