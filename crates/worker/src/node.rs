@@ -8,31 +8,33 @@
 //! position of its own, which is behind when the worker has just joined: it then replays the
 //! cluster's blocks from the first one on, each checked against the hash that it has followed.
 
+mod engines;
+mod member;
 mod restore;
+mod view;
 
+pub use engines::Engines;
 #[cfg(test)]
 pub(crate) use restore::FAR_BEHIND;
 pub(crate) use restore::{RestoreError, Wanted};
+pub use view::{Left, MemberView, View};
 
 use crate::{
     chain::{BLOCKS_PER_REQUEST, ChainError, Line},
-    compiled,
     keys::{self, Keyring},
-    memo::{Opened, OpenedState},
-    performance::{self, Performance},
     purse::Purse,
     records::{
         self, BlockReceipts, ClusterState, Membership, Position, RecordError, Secret, Statement,
     },
-    server::ServerLimits,
 };
-use codec::{Decode, Encode};
-use phat_cluster::{Accumulator, ApplyError, Block, Cluster, LogRecord, Made};
+use codec::Encode;
+use member::Member;
+use phat_cluster::{ApplyError, Block, Cluster, LogRecord, Made};
 use phat_crypto::{Keypair, contexts, rand_core::OsRng};
-use phat_engine::{Engine, ExecutionFault, State, StateError, pink::PinkEvent, schema};
+use phat_engine::{Engine, StateError, pink::PinkEvent, schema};
 use phat_follower::{Batch, BlockError, FinalBlock, FollowError, Follower, Head, verify_old};
 use phat_primitives::{
-    Balance, BlockNumber, ClusterId, ContractId, Hash, MessageNumber, WorkerId, commitment,
+    Balance, BlockNumber, ClusterId, ContractId, Hash, WorkerId, commitment,
     credit::CreditOrder,
     message::{ClusterMessage, KeyDelivery, Message, Outbound},
     policy::FeeModel,
@@ -42,8 +44,8 @@ use phat_primitives::{
     },
 };
 use phat_store::{CommitError, Snapshot, Store};
-use std::{fmt, sync::Arc};
-use tokio::sync::{OnceCell, watch};
+use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Why the worker cannot go on with a block. It keeps serving what it has and tries again.
 #[derive(Debug, thiserror::Error)]
@@ -98,109 +100,6 @@ pub enum NodeError {
     NotFollowed(BlockNumber),
 }
 
-/// The worker as it was after one block. What is served, is served from a view: it does not change.
-#[derive(Clone)]
-pub struct View {
-    /// The last block followed.
-    pub head: Head,
-    /// The last block whose effects are committed.
-    pub position: BlockNumber,
-    /// Time of that block, in milliseconds since the Unix epoch.
-    pub now_ms: u64,
-    /// Number of the first message after that block.
-    pub next_message: MessageNumber,
-    /// Whether the chain has had no newer block since the worker was started.
-    pub caught_up: bool,
-    /// Public half of the network's newest master key, and whether this worker holds the secret one.
-    pub(crate) master: Option<([u8; 32], bool)>,
-    /// The cluster that the worker is in.
-    pub member: Option<MemberView>,
-    /// Why it is in none any more.
-    pub left: Option<Left>,
-    pub(crate) snapshot: Snapshot,
-    /// What has been read of the cluster's state.
-    opened: Opened,
-}
-
-/// The worker's cluster as it was after one block.
-#[derive(Clone)]
-pub struct MemberView {
-    /// The cluster.
-    pub cluster: Cluster,
-    /// Root of its state.
-    pub state_root: Hash,
-    /// Last block that the state contains.
-    pub applied: BlockNumber,
-    /// Time of that block, in milliseconds since the Unix epoch.
-    pub now_ms: u64,
-    /// The contracts in the state.
-    pub contracts: Arc<[ContractId]>,
-    /// What the cluster has come to after the last blocks that have changed it, oldest first.
-    pub recent: Arc<[(BlockNumber, Roots)]>,
-    /// Block in which the worker has got the cluster's key.
-    pub joined: BlockNumber,
-}
-
-/// Why the worker is in no cluster any more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
-pub struct Left {
-    /// The cluster it was in.
-    pub cluster: ClusterId,
-    /// Block after which its state was not the one that most others had, if that is why.
-    pub diverged: Option<BlockNumber>,
-}
-
-impl fmt::Display for Left {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = self.cluster.to_low_u64_be();
-        match self.diverged {
-            Some(block) => write!(
-                f,
-                "the worker was taken out of cluster {number}: after block {block} its state was not the one of the other workers; its operator has to find out why and to readmit it; ask another worker"
-            ),
-            None => write!(
-                f,
-                "the worker was taken out of cluster {number}; ask one that is in it"
-            ),
-        }
-    }
-}
-
-impl View {
-    /// The state of the worker's cluster.
-    pub fn state(&self) -> Arc<dyn State> {
-        Arc::new(OpenedState {
-            state: ClusterState(self.snapshot.clone()),
-            opened: self.opened.clone(),
-        })
-    }
-
-    /// Root of that state, and whose it is.
-    fn state_root(&self) -> Option<(ClusterId, Hash)> {
-        let member = self.member.as_ref()?;
-        Some((member.cluster.id(), member.state_root))
-    }
-
-    /// Number of the next block that will be applied.
-    pub fn next_block(&self) -> BlockNumber {
-        let done = self
-            .member
-            .as_ref()
-            .map_or(self.position, |member| member.applied);
-        done.min(self.position).saturating_add(1)
-    }
-
-    /// Whether the state of the cluster is that of the last block followed, and that was the chain's
-    /// last one at some time since the worker was started.
-    pub fn is_current(&self) -> bool {
-        self.caught_up
-            && self
-                .member
-                .as_ref()
-                .is_some_and(|member| member.applied == self.head.number)
-    }
-}
-
 /// What a block has led to that is not kept on disk.
 #[derive(Default)]
 pub struct Effects {
@@ -212,112 +111,6 @@ pub struct Effects {
     pub weights: Vec<(ContractId, Balance)>,
     /// The worker has left its cluster or joined one: there are other contracts now.
     pub moved: bool,
-}
-
-struct Member {
-    cluster: Cluster,
-    record: Membership,
-    accumulator: Accumulator,
-    /// The contracts in the state. Forgotten when one came or went.
-    contracts: Option<Arc<[ContractId]>>,
-    /// Epoch of the transport key without which the next block cannot be applied. It is on its way: a
-    /// gatekeeper sends it to all workers, one after the other.
-    awaited: Option<u32>,
-}
-
-/// The engines of a worker. There are two, because each has a limited number of contract instances:
-/// however many queries there are, those of the commands are free.
-#[derive(Clone)]
-pub struct Engines {
-    /// Runs commands. Workers in one process may share it.
-    pub commands: Engine,
-    /// Runs queries. Workers in one process may share it.
-    pub queries: Engine,
-    /// What the machine can do, once it is measured.
-    performance: Arc<OnceCell<Performance>>,
-}
-
-impl Engines {
-    /// Instances for commands: one command runs at a time, with the calls nested in it. Enough for
-    /// as many workers as one process has.
-    const COMMAND_INSTANCES: u32 = 512;
-    /// Instances for queries beyond one for each that may run: calls nested in them.
-    const NESTED_INSTANCES: usize = 512;
-
-    /// Sets the engines up, for workers with these limits.
-    pub fn new(limits: &ServerLimits) -> Result<Self, ExecutionFault> {
-        let instances = limits.max_running.saturating_add(Self::NESTED_INSTANCES);
-        let commands = phat_engine::Config {
-            instances: Self::COMMAND_INSTANCES,
-            ..Default::default()
-        };
-        let queries = phat_engine::Config {
-            instances: u32::try_from(instances).unwrap_or(u32::MAX),
-            memory_bytes: limits.query_memory,
-            ..Default::default()
-        };
-        Ok(Self {
-            commands: Engine::new(commands)?,
-            queries: Engine::new(queries)?,
-            performance: Arc::default(),
-        })
-    }
-
-    /// What this machine can do, see [`crate::performance`]. It is measured once, by whoever asks first;
-    /// nothing, if it cannot be measured.
-    pub(crate) async fn performance(&self) -> &Performance {
-        let measured = self.performance.get_or_init(|| async {
-            let engine = self.queries.clone();
-            let runtime = tokio::runtime::Handle::current();
-            // On a thread of its own: it is busy for as long as it takes.
-            let measuring = tokio::task::spawn_blocking(move || {
-                runtime.block_on(performance::measure(&engine))
-            });
-            match measuring.await {
-                Ok(Ok(performance)) => performance,
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, "the worker claims no performance");
-                    Performance::default()
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the worker claims no performance");
-                    Performance::default()
-                }
-            }
-        });
-        measured.await
-    }
-
-    /// The same engines on a machine with this score, which is not measured.
-    #[cfg(test)]
-    pub(crate) fn with_performance(self, score: u64) -> Self {
-        let performance = Performance {
-            score,
-            ..Performance::default()
-        };
-        Self {
-            performance: Arc::new(OnceCell::new_with(Some(performance))),
-            ..self
-        }
-    }
-
-    /// The same, if it is known already.
-    pub(crate) fn known_performance(&self) -> Option<&Performance> {
-        self.performance.get()
-    }
-}
-
-impl Engines {
-    /// The same engines, which keep what they compile among the worker's records.
-    fn keeping(&self, store: &Store, identity: &Keypair) -> Self {
-        let shelf = Arc::new(compiled::Shelf::new(store.clone()));
-        let key = identity.derive_secret(contexts::COMPILED_CODE, &[]);
-        Self {
-            commands: self.commands.keeping(shelf.clone(), *key),
-            queries: self.queries.keeping(shelf, *key),
-            performance: self.performance.clone(),
-        }
-    }
 }
 
 /// The worker's state machine.
@@ -362,7 +155,7 @@ impl Node {
         let (member, queries) = (kept.member.as_ref(), &engines.queries);
         let view = View {
             left: kept.left,
-            ..view(&follower, &kept.position, member, &keys, queries, snapshot)
+            ..View::new(&follower, &kept.position, member, &keys, queries, snapshot)
         };
         let mut node = Self {
             identity,
@@ -794,7 +587,7 @@ impl Node {
         let mut view = View {
             left: self.left,
             caught_up: self.caught_up,
-            ..view(follower, position, member, &self.keys, queries, snapshot)
+            ..View::new(follower, position, member, &self.keys, queries, snapshot)
         };
         let before = self.views.borrow().clone();
         if view.state_root() == before.state_root() {
@@ -833,42 +626,6 @@ impl Kept {
     }
 }
 
-impl Member {
-    fn new(record: Membership, engine: &Engine) -> Result<Self, NodeError> {
-        let accumulator = Accumulator::from_bytes(&record.accumulator)?;
-        let mut member = Self {
-            cluster: Cluster::new(record.cluster, record.root.keypair(), engine.clone()),
-            record,
-            accumulator,
-            contracts: None,
-            awaited: None,
-        };
-        member.take_transport();
-        Ok(member)
-    }
-
-    /// Opens what comes with the transport keys of the record.
-    fn take_transport(&mut self) {
-        let secrets = self.record.transport.iter().map(Into::into);
-        self.cluster = self.cluster.clone().with_transport(secrets);
-    }
-
-    /// Whether the cluster's state stays behind until a key comes.
-    fn awaits_key(&self) -> bool {
-        self.awaited
-            .is_some_and(|epoch| self.cluster.transport_key(epoch).is_none())
-    }
-
-    /// Lists the contracts, unless the list is known.
-    fn list_contracts(&mut self, snapshot: &Snapshot) -> Result<(), StateError> {
-        if self.contracts.is_none() {
-            let state = Arc::new(ClusterState(snapshot.clone()));
-            self.contracts = Some(phat_cluster::contracts(state)?.into());
-        }
-        Ok(())
-    }
-}
-
 /// What the cluster says of a contract that came to exist.
 fn statement(cluster: &Cluster, made: &Made) -> Statement {
     let ready = ContractReady {
@@ -896,36 +653,5 @@ fn statement(cluster: &Cluster, made: &Made) -> Statement {
             statement: ready,
             signature,
         })
-    }
-}
-
-/// What is served, before the worker has caught up.
-fn view(
-    follower: &Follower,
-    position: &Position,
-    member: Option<&Member>,
-    keys: &Keyring,
-    queries: &Engine,
-    snapshot: Snapshot,
-) -> View {
-    View {
-        head: follower.head(),
-        position: position.number,
-        now_ms: position.now_ms,
-        next_message: position.next_message,
-        caught_up: false,
-        master: keys.master(),
-        member: member.map(|member| MemberView {
-            cluster: member.cluster.with_engine(queries.clone()),
-            state_root: member.accumulator.root(),
-            applied: member.record.applied.number,
-            now_ms: member.record.applied.now_ms,
-            contracts: member.contracts.clone().unwrap_or_default(),
-            recent: member.record.recent.clone().into(),
-            joined: member.record.joined,
-        }),
-        left: None,
-        snapshot,
-        opened: Opened::default(),
     }
 }
