@@ -84,6 +84,9 @@ pub(crate) struct Keyring {
     /// What this worker has sent and not seen arrive. Forgotten by a restart, which costs nothing but
     /// sending it twice.
     sent: BTreeMap<Need, BlockNumber>,
+    /// When this worker last told the chain of the master key that it was asked to make. Forgotten in the
+    /// same way.
+    announced: Option<BlockNumber>,
 }
 
 impl Keyring {
@@ -102,13 +105,14 @@ impl Keyring {
             clusters: BTreeMap::new(),
             needs: records::needs(snapshot)?,
             sent: BTreeMap::new(),
+            announced: None,
         })
     }
 
     /// Public half of the newest master key, and whether this worker holds the secret one.
     pub(crate) fn master(&self) -> Option<([u8; 32], bool)> {
         let public = *self.gatekeepers.publics.last()?;
-        Some((public, self.masters.len() == self.gatekeepers.publics.len()))
+        Some((public, self.masters.len() >= self.gatekeepers.publics.len()))
     }
 
     /// Genesis hash of the chain.
@@ -120,14 +124,14 @@ impl Keyring {
         WorkerId(self.me.public())
     }
 
-    /// Takes note of a message. Returns what is to be reported at once.
+    /// Takes note of a message.
     pub(crate) fn on_message(
         &mut self,
         number: BlockNumber,
         message: &Message,
         snapshot: &Snapshot,
         writes: &mut Batch,
-    ) -> Result<Option<Payload>, RecordError> {
+    ) -> Result<(), RecordError> {
         match message {
             Message::GatekeeperAdded(worker) => {
                 self.gatekeepers.workers.push(*worker);
@@ -149,7 +153,7 @@ impl Keyring {
                 self.gatekeepers.maker = Some(*maker);
                 records::put_gatekeepers(writes, &self.gatekeepers);
                 if *maker == self.id() {
-                    return Ok(self.make_master(*generation, writes));
+                    self.make_master(*generation, writes);
                 }
             }
             Message::MasterKeyMade { generation, public } => {
@@ -169,7 +173,7 @@ impl Keyring {
             // It concerns what is reported of a cluster, not its keys.
             Message::HeartbeatWanted => {}
         }
-        Ok(None)
+        Ok(())
     }
 
     fn on_cluster_message(
@@ -288,20 +292,38 @@ impl Keyring {
     }
 
     /// Makes the master key of a generation, as the chain has asked this worker to.
-    fn make_master(&mut self, generation: u32, writes: &mut Batch) -> Option<Payload> {
-        if self.masters.len() != generation as usize {
+    fn make_master(&mut self, generation: u32, writes: &mut Batch) {
+        self.announced = None;
+        if self.masters.len() < generation as usize {
             tracing::error!(
                 generation,
                 held = self.masters.len(),
                 "asked for a master key without the ones before it"
             );
-            return None;
+            return;
+        }
+        if self.masters.len() > generation as usize {
+            // It was asked before, and another one after it, which has not made the key either.
+            return;
         }
         let data = [&self.genesis.0[..], &generation.to_le_bytes()].concat();
         let master = self.me.derive(contexts::MASTER_KEY, &data);
-        let public = master.public();
         let masters = self.masters.iter().cloned().chain([master]).collect();
         self.set_masters(masters, writes);
+    }
+
+    /// The public half of the master key that this worker has made and the chain waits for. It is said
+    /// until the chain knows it: nobody else can, and the chain refuses it while this worker is out of
+    /// service.
+    fn announcement(&mut self, now: BlockNumber) -> Option<Payload> {
+        let generation = self.gatekeepers.publics.len();
+        let public = self.masters.get(generation)?.public();
+        let recent = |said: BlockNumber| now.saturating_sub(said) < SEND_AGAIN_AFTER;
+        if self.gatekeepers.maker != Some(self.id()) || self.announced.is_some_and(recent) {
+            return None;
+        }
+        self.announced = Some(now);
+        let generation = generation as u32;
         Some(Payload::MasterKey { generation, public })
     }
 
@@ -352,8 +374,8 @@ impl Keyring {
         self.set_masters(masters, writes);
     }
 
-    /// As a gatekeeper: the keys that are to be sent now. To be called when there is no newer block:
-    /// what is missing in the middle of the chain may have been delivered since.
+    /// As a gatekeeper: the keys that are to be sent or told of now. To be called when there is no newer
+    /// block: what is missing in the middle of the chain may have been delivered since.
     pub(crate) fn deliveries(
         &mut self,
         now: BlockNumber,
@@ -378,7 +400,7 @@ impl Keyring {
             .map(|(need, _)| *need)
             .take(DELIVERIES_AT_ONCE)
             .collect();
-        let mut payloads = Vec::new();
+        let mut payloads: Vec<_> = self.announcement(now).into_iter().collect();
         let mut bunch: Option<(ClusterId, Bunch)> = None;
         for need in due {
             let payload = match need.cluster {
@@ -408,8 +430,10 @@ impl Keyring {
         if worker == self.id() || self.masters.len() < self.gatekeepers.publics.len() {
             return None;
         }
+        // It may have made one more that the chain does not know yet.
+        let announced = self.masters.iter().take(self.gatekeepers.publics.len());
         let keys = (0u32..)
-            .zip(&self.masters)
+            .zip(announced)
             .map(|(generation, master)| {
                 let data = generation.to_le_bytes();
                 seal(

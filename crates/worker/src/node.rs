@@ -324,12 +324,8 @@ impl Node {
         let snapshot = self.store.snapshot()?;
         let before = self.member.as_ref().map(|member| member.record.cluster);
         for message in &block.outbound.messages {
-            let report = self
-                .keys
+            self.keys
                 .on_message(number, message, &snapshot, &mut writes)?;
-            if let Some(payload) = report {
-                self.report(&mut writes, payload);
-            }
             self.on_message(number, message, &snapshot, &mut writes)?;
         }
         self.keys.finish_block(&mut writes);

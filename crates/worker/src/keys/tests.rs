@@ -41,17 +41,14 @@ impl Peer {
         WorkerId(self.key.public())
     }
 
-    /// Hears a message and returns what it reports at once.
-    fn hear(&mut self, number: BlockNumber, message: &Message) -> Option<Payload> {
+    fn hear(&mut self, number: BlockNumber, message: &Message) {
         let snapshot = self.store.snapshot().unwrap();
         let mut writes = self.store.batch();
-        let report = self
-            .ring
+        self.ring
             .on_message(number, message, &snapshot, &mut writes)
             .unwrap();
         self.ring.finish_block(&mut writes);
         writes.commit().unwrap();
-        report
     }
 
     fn due(&mut self, now: BlockNumber) -> Vec<Payload> {
@@ -66,11 +63,10 @@ impl Peer {
     }
 }
 
-fn all(peers: &mut [Peer], number: BlockNumber, message: &Message) -> Vec<Payload> {
-    peers
-        .iter_mut()
-        .filter_map(|peer| peer.hear(number, message))
-        .collect()
+fn all(peers: &mut [Peer], number: BlockNumber, message: &Message) {
+    for peer in peers {
+        peer.hear(number, message);
+    }
 }
 
 /// Three workers, of which the first has made the master key.
@@ -87,7 +83,9 @@ fn make_key(peers: &mut [Peer], number: BlockNumber, generation: u32, maker: usi
         generation,
         maker: peers[maker].id(),
     };
-    let reports = all(peers, number, &wanted);
+    all(peers, number, &wanted);
+    let said = |peer: &mut Peer| peer.ring.announcement(number);
+    let reports: Vec<_> = peers.iter_mut().filter_map(said).collect();
     let [Payload::MasterKey { public, .. }] = reports[..] else {
         panic!("one worker answers: {reports:?}");
     };
@@ -152,6 +150,70 @@ fn the_master_key_is_the_same_when_it_is_made_again() {
     let mut writes = other.store.batch();
     other.ring.make_master(0, &mut writes);
     assert_ne!(other.ring.masters[0].public(), once, "another network");
+}
+
+#[test]
+fn a_master_key_is_told_of_until_the_chain_knows_it_and_only_then_sent_on() {
+    let mut peers = network();
+    let (maker, other) = (peers[0].id(), peers[1].id());
+    let wanted = Message::MasterKeyWanted {
+        generation: 1,
+        maker,
+    };
+    all(&mut peers, 5, &wanted);
+    let said = peers[0].due(5);
+    let [
+        Payload::MasterKey {
+            generation: 1,
+            public,
+        },
+    ] = said[..]
+    else {
+        panic!("it tells of its key: {said:?}");
+    };
+    assert!(peers[0].due(5 + SEND_AGAIN_AFTER - 1).is_empty());
+    // The chain has refused it, or it was lost with the disk.
+    assert_eq!(peers[0].due(5 + SEND_AGAIN_AFTER), said);
+    peers[0].restart();
+    assert_eq!(peers[0].due(6), said);
+    // Meanwhile whoever else holds master keys is sent those that the chain knows.
+    all(&mut peers, 7, &Message::GatekeeperAdded(other));
+    let sent = peers[0].due(7);
+    let [Payload::MasterKeys(keys)] = &sent[..] else {
+        panic!("it sends what there is: {sent:?}");
+    };
+    assert_eq!((keys.worker, keys.keys.len()), (other, 1));
+    delivered(&mut peers, 8, &sent);
+    assert_eq!(peers[1].ring.master().map(|(_, held)| held), Some(true));
+    let made = Message::MasterKeyMade {
+        generation: 1,
+        public,
+    };
+    all(&mut peers, 40, &made);
+    let sent = peers[0].due(40);
+    let [Payload::MasterKeys(keys)] = &sent[..] else {
+        panic!("it sends both and tells of none: {sent:?}");
+    };
+    assert_eq!(keys.keys.len(), 2);
+}
+
+#[test]
+fn a_worker_that_is_asked_a_second_time_tells_of_the_key_that_it_has_made() {
+    let mut peers = network();
+    let (first, second) = (peers[0].id(), peers[1].id());
+    all(&mut peers, 2, &Message::GatekeeperAdded(second));
+    let sent = peers[0].due(2);
+    delivered(&mut peers, 2, &sent);
+    let wanted = |maker| Message::MasterKeyWanted {
+        generation: 1,
+        maker,
+    };
+    all(&mut peers, 5, &wanted(first));
+    let said = peers[0].due(5);
+    all(&mut peers, 6, &wanted(second));
+    assert!(peers[0].due(60).is_empty(), "another one was asked");
+    all(&mut peers, 70, &wanted(first));
+    assert_eq!(peers[0].due(70), said);
 }
 
 #[test]
@@ -287,9 +349,10 @@ fn a_key_that_another_made_first_replaces_ones_own() {
     delivered(&mut peers, 2, &sent);
     let first = peers[0].id();
     all(&mut peers, 3, &wanted(first));
-    let answers = all(&mut peers, 4, &wanted(second));
-    let [Payload::MasterKey { public, .. }] = answers[..] else {
-        panic!("{answers:?}");
+    all(&mut peers, 4, &wanted(second));
+    let answer = peers[1].ring.announcement(4);
+    let Some(Payload::MasterKey { public, .. }) = answer else {
+        panic!("{answer:?}");
     };
     let made = Message::MasterKeyMade {
         generation: 1,

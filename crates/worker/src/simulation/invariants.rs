@@ -326,8 +326,11 @@ pub(super) fn unsettled(
         if seats.contains_key(&machine.id()) && !serves {
             reasons.push(format!("w{number} does not serve"));
         }
-        if !records::needs(&records).unwrap().is_empty() {
-            reasons.push(format!("w{number} knows of keys that were not delivered"));
+        let needs = records::needs(&records).unwrap();
+        if !needs.is_empty() {
+            reasons.push(format!(
+                "w{number} knows of keys that were not delivered: {needs:?}"
+            ));
         }
     }
     for on_chain in clusters {

@@ -70,7 +70,8 @@ impl Drop for Guide {
         }
         // It is borrowed if the failure was in it.
         if let Ok(network) = self.1.try_borrow() {
-            for line in network.trace.iter().rev().take(60).rev() {
+            let lines = super::setting("PHAT_SEED").map_or(60, |_| usize::MAX);
+            for line in network.trace.iter().rev().take(lines).rev() {
                 eprintln!("{line}");
             }
         }
