@@ -4,9 +4,10 @@ use polkadot_sdk::*;
 
 use frame_support::derive_impl;
 use frame_support::dispatch::DispatchClass;
+use frame_support::traits::tokens::imbalance::ResolveTo;
 use frame_support::traits::{ConstBool, ConstU8, ConstU32, ConstU64, VariantCountOf};
 use frame_support::weights::constants::RocksDbWeight;
-use frame_support::weights::{ConstantMultiplier, IdentityFee};
+use frame_support::weights::{ConstantMultiplier, IdentityFee, Weight};
 use frame_system::limits::{BlockLength, BlockWeights};
 use pallet_transaction_payment::{ConstFeeMultiplier, FungibleAdapter, Multiplier};
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
@@ -15,9 +16,9 @@ use sp_version::RuntimeVersion;
 
 use crate::{
     AccountId, Balance, Balances, Block, Hash, MAX_BLOCK_LENGTH, MAX_BLOCK_WEIGHT, MICRO_PHA,
-    MILLI_PHA, NORMAL_DISPATCH_RATIO, Nonce, OriginCaller, PalletInfo, Runtime, RuntimeCall,
-    RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, System,
-    VERSION, timing,
+    MILLI_PHA, NORMAL_DISPATCH_RATIO, Nonce, OriginCaller, PalletInfo, PhatEconomy, Runtime,
+    RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask,
+    System, VERSION, timing,
 };
 
 /// Most authorities a chain can have. Solo has one; a network of machines that
@@ -49,6 +50,9 @@ frame_support::parameter_types! {
     /// Fees do not rise with load: authors pay for computing by stake, and what
     /// remains on chain is bounded by the length and weight of blocks.
     pub FeeMultiplier: Multiplier = Multiplier::one();
+    /// Gets fees and tips. It has an account from the first block on, so that no fee is too small
+    /// for it.
+    pub Treasury: AccountId = PhatEconomy::treasury();
 }
 
 #[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]
@@ -116,12 +120,23 @@ impl pallet_balances::Config for Runtime {
 
 impl pallet_transaction_payment::Config for Runtime {
     type RuntimeEvent = RuntimeEvent;
-    type OnChargeTransaction = FungibleAdapter<Balances, ()>;
+    type OnChargeTransaction = FungibleAdapter<Balances, ResolveTo<Treasury, Balances>>;
     type WeightToFee = IdentityFee<Balance>;
     type LengthToFee = ConstantMultiplier<Balance, ByteFee>;
     type FeeMultiplierUpdate = ConstFeeMultiplier<FeeMultiplier>;
     type OperationalFeeMultiplier = ConstU8<5>;
-    type WeightInfo = pallet_transaction_payment::weights::SubstrateWeight<Runtime>;
+    type WeightInfo = ChargeWeight;
+}
+
+/// What it costs to charge for a transaction, with the treasury being looked up and paid.
+pub struct ChargeWeight;
+
+impl pallet_transaction_payment::WeightInfo for ChargeWeight {
+    fn charge_transaction_payment() -> Weight {
+        pallet_transaction_payment::weights::SubstrateWeight::<Runtime>::charge_transaction_payment(
+        )
+        .saturating_add(RocksDbWeight::get().reads_writes(2, 1))
+    }
 }
 
 impl pallet_sudo::Config for Runtime {

@@ -14,6 +14,7 @@ use sp_keyring::Sr25519Keyring;
 use crate::apis::api::dispatch;
 use crate::*;
 
+mod fees;
 mod shapes;
 mod workers;
 

@@ -50,8 +50,11 @@
 //! | stake, also on its way back | held on the staker's account ([`HoldReason::Stake`]) |
 //! | rewards | the [reward account](Pallet::reward_account), which governance mints to |
 //! | what slashes have taken | first of what is promised; what exceeds it goes from the deposit to the [treasury](Treasury) when the worker is settled or removed |
+//! | fees and tips of transactions | the treasury, as the runtime is configured |
 //!
-//! Nothing else is minted and nothing burnt. Fees of transactions do not come here.
+//! Nothing else is minted and nothing burnt. The usual treasury has an account from the beginning of the
+//! chain on, and nobody has a key to it, so that it can take any amount. Governance may name another
+//! account; while that one does not exist, amounts below the existential deposit are burnt.
 //!
 //! # Randomness
 //!
@@ -177,7 +180,7 @@ pub mod pallet {
     #[pallet::storage]
     pub type GeneralCluster<T> = StorageValue<_, ClusterId>;
 
-    /// Gets what slashes have taken, if governance has named another account than the
+    /// Gets what slashes have taken, and fees, if governance has named another account than the
     /// [usual one](Pallet::usual_treasury).
     #[pallet::storage]
     pub type Treasury<T: Config> = StorageValue<_, T::AccountId>;
@@ -324,6 +327,11 @@ pub mod pallet {
                 settings.unbonding = eras;
             }
             Setting::<T>::put(settings);
+            let treasury = Pallet::<T>::usual_treasury();
+            if !Pallet::<T>::exists(&treasury) {
+                let opened = T::Token::mint_into(&treasury, T::Token::minimum_balance());
+                assert!(opened.is_ok(), "the treasury takes the existential deposit");
+            }
         }
     }
 
@@ -334,7 +342,7 @@ pub mod pallet {
         SettingsChanged { settings: Settings },
         /// This cluster gets every worker that nobody else takes.
         GeneralClusterSet { cluster: ClusterId },
-        /// This account gets what slashes take.
+        /// This account gets what slashes take, and fees.
         TreasurySet { treasury: T::AccountId },
         /// Governance has minted money for rewards.
         RewardsFunded { amount: Balance },
@@ -547,7 +555,7 @@ pub mod pallet {
             Self::make_general(cluster)
         }
 
-        /// Names the account that gets what slashes take. Root only.
+        /// Names the account that gets what slashes take, and fees. Root only.
         #[pallet::call_index(2)]
         #[pallet::weight(weights::settings(T::DbWeight::get()))]
         pub fn set_treasury(origin: OriginFor<T>, treasury: T::AccountId) -> DispatchResult {

@@ -32,7 +32,7 @@ impl<T: Config> Pallet<T> {
         REWARDS.into_account_truncating()
     }
 
-    /// The account that gets what slashes take.
+    /// The account that gets what slashes take, and fees.
     pub fn treasury() -> T::AccountId {
         Treasury::<T>::get().unwrap_or_else(Self::usual_treasury)
     }

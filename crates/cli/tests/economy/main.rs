@@ -150,13 +150,19 @@ async fn eras_move_workers_to_where_stake_is_and_pay_them_to_the_last_unit() {
     assert!(again.contains("has left already"), "{again}");
     let treasury = treasury();
     let (taken_before, lost_before) = (net.free(&treasury).await, 10 * PHA);
+    let operator = net.free("//Alice").await;
     net.next_era().await;
     let simulated = net.simulate(&net.scenario(&workers, &clusters).await);
     net.is_as_simulated(&simulated);
     let ended = &simulated[last];
     assert_eq!(ended["removed"], json!([name(lost)]));
     assert_eq!(number(&ended["paid"][name(paid)]), limit);
-    assert_eq!(net.free(&treasury).await, taken_before + lost_before);
+    let fees = operator - net.free("//Alice").await;
+    assert_eq!(
+        net.free(&treasury).await,
+        taken_before + lost_before + fees,
+        "what was lost and the fees of Alice, who alone has sent something"
+    );
     let gone = net.workers().await;
     assert!(gone.iter().all(|worker| worker.id != lost));
     let status = gone
