@@ -96,6 +96,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("phat-solo", &["phat-primitives", "phat-runtime"]),
     // What tests share.
     ("phat-fuzzing", &[]),
+    ("phat-weighing", &[]),
     // Builds contracts; knows nothing of what runs them.
     ("phat-bundle", &[]),
     // On everything.

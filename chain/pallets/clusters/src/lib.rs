@@ -545,7 +545,7 @@ pub mod pallet {
 
         /// Moves money of the sender into a cluster, to an account there.
         #[pallet::call_index(2)]
-        #[pallet::weight(T::DbWeight::get().reads_writes(6, 6))]
+        #[pallet::weight(weights::transfer(T::DbWeight::get()))]
         pub fn transfer_to_cluster(
             origin: OriginFor<T>,
             amount: Balance,
@@ -563,7 +563,7 @@ pub mod pallet {
 
         /// Orders the instantiation of a contract.
         #[pallet::call_index(3)]
-        #[pallet::weight(weights::payload(data.len(), T::DbWeight::get()))]
+        #[pallet::weight(weights::payload(data.len().saturating_add(salt.len()), T::DbWeight::get()))]
         pub fn instantiate_contract(
             origin: OriginFor<T>,
             code_index: CodeIndex,
@@ -699,7 +699,7 @@ pub mod pallet {
         /// Moves money of the sender's account in a cluster out to the sender's account on the
         /// chain. It arrives when more than half of the cluster's workers have reported it.
         #[pallet::call_index(8)]
-        #[pallet::weight(T::DbWeight::get().reads_writes(6, 6))]
+        #[pallet::weight(weights::transfer(T::DbWeight::get()))]
         pub fn transfer_from_cluster(
             origin: OriginFor<T>,
             cluster_id: ClusterId,
@@ -791,7 +791,7 @@ pub mod pallet {
         /// Changes the transport key of a cluster, as happens by itself when a worker leaves. Sent by
         /// the cluster's owner.
         #[pallet::call_index(10)]
-        #[pallet::weight(T::DbWeight::get().reads_writes(6, 5))]
+        #[pallet::weight(weights::rotate(T::DbWeight::get()))]
         pub fn rotate_transport_key(origin: OriginFor<T>, cluster_id: ClusterId) -> DispatchResult {
             Self::ensure_owner(origin, &cluster_id)?;
             Self::rotate_transport(cluster_id)
@@ -800,7 +800,7 @@ pub mod pallet {
         /// Lets a worker that had diverged be in a cluster again. Sent by its operator, who should
         /// know why its state was another one: what the worker keeps has been wiped when it left.
         #[pallet::call_index(22)]
-        #[pallet::weight(T::DbWeight::get().reads_writes(2, 1))]
+        #[pallet::weight(weights::readmit(T::DbWeight::get()))]
         pub fn readmit_worker(origin: OriginFor<T>, worker: WorkerId) -> DispatchResult {
             let sender = ensure_signed(origin)?;
             let info = pallet_phat_registry::Workers::<T>::get(worker)

@@ -207,7 +207,7 @@ impl<T: Config> OnReport for Pallet<T> {
                 let expelled = T::Eras::weight().saturating_mul(roots::MAX_EXPELLED as u64);
                 weights::heartbeat(heartbeat.withdrawals.len(), db).saturating_add(expelled)
             }
-            Payload::ClusterKey { .. } => weights::cluster_key(db),
+            Payload::ClusterKey { delivery, .. } => weights::cluster_key(delivery, db),
             Payload::Credit(report) => weights::credit_report(report, db),
             _ => Weight::zero(),
         }
@@ -215,5 +215,12 @@ impl<T: Config> OnReport for Pallet<T> {
 
     fn is_urgent(worker: &WorkerId, payload: &Payload) -> bool {
         matches!(payload, Payload::Credit(report) if Self::is_credit_urgent(worker, report))
+    }
+
+    fn urgency_weight(payload: &Payload) -> Weight {
+        match payload {
+            Payload::Credit(report) => weights::credit_urgency(report, T::DbWeight::get()),
+            _ => Weight::zero(),
+        }
     }
 }

@@ -1,31 +1,47 @@
-//! Weights: upper bounds from counting what is read and written and the bytes that are hashed and
-//! copied, with the costs measured on the reference hardware of FRAME.
+//! Weights, upper bounds: see [`pallet_phat_messages::weights`] for how they were found.
 
 use super::*;
 use frame_support::weights::RuntimeDbWeight;
-use phat_primitives::{credit::CreditReport, limits::MAX_FREE_CALLERS};
+use pallet_phat_messages::weights::{SIGNATURE, bytes, compute, records};
+use phat_primitives::{credit::CreditReport, limits::MAX_FREE_CALLERS, message::KeyDelivery};
 
-/// Hashing and copying one byte of a payload, in picoseconds.
-const PER_BYTE: u64 = 5_000;
-/// Checking one sr25519 signature, in picoseconds.
-const SIGNATURE: u64 = 60_000_000;
 /// Sorting the workers of a full cluster, or going through the votes of all of them, in picoseconds.
 const ALL_WORKERS: u64 = 50_000_000;
 
-fn bytes(len: usize) -> Weight {
-    Weight::from_parts((len as u64).saturating_mul(PER_BYTE), 0)
+/// Bytes of a cluster's record, most of which is the list of those who may deploy.
+const CLUSTER_LEN: usize = 256 + 32 * MAX_ALLOWED_DEPLOYERS as usize;
+/// Bytes of a policy, most of which is the list of those who call free of charge.
+const POLICY_LEN: usize = 128 + 32 * MAX_FREE_CALLERS as usize;
+
+/// A call that reads a cluster's record, and so many others.
+pub(crate) fn in_cluster(db: RuntimeDbWeight, reads: u64, writes: u64) -> Weight {
+    bytes(CLUSTER_LEN).saturating_add(records(db, reads, writes))
 }
 
 /// A call that carries a payload to the workers.
 pub(crate) fn payload(len: usize, db: RuntimeDbWeight) -> Weight {
-    bytes(len).saturating_add(db.reads_writes(10, 10))
+    bytes(len).saturating_add(in_cluster(db, 10, 10))
+}
+
+/// Money goes into a cluster, or is asked out of it.
+pub(crate) fn transfer(db: RuntimeDbWeight) -> Weight {
+    in_cluster(db, 6, 6)
+}
+
+/// A worker that had diverged may come back.
+pub(crate) fn readmit(db: RuntimeDbWeight) -> Weight {
+    records(db, 2, 1)
+}
+
+/// The transport key of a cluster changes.
+pub(crate) fn rotate(db: RuntimeDbWeight) -> Weight {
+    in_cluster(db, 6, 5)
 }
 
 /// Setting a policy: the cluster's record and the policy are read, written and ordered, each with a full
 /// list of accounts.
 pub(crate) fn policy(db: RuntimeDbWeight) -> Weight {
-    const LISTS: usize = 2 * 32 * (MAX_ALLOWED_DEPLOYERS + MAX_FREE_CALLERS) as usize;
-    payload(LISTS, db)
+    bytes(CLUSTER_LEN + 2 * POLICY_LEN).saturating_add(in_cluster(db, 6, 5))
 }
 
 /// Bytes of a credit of which as many workers as may have a slice.
@@ -38,33 +54,39 @@ const SESSIONS: u64 = 2 * MAX_CREDIT_SLICES as u64 + 2;
 /// Changing a credit: two accounts, the policy, the credit with the worker's cluster and session of each
 /// slice, what is owed, and two messages.
 pub(crate) fn credit(db: RuntimeDbWeight) -> Weight {
-    bytes(2 * CREDIT_LEN).saturating_add(db.reads_writes(SESSIONS + 9, 9))
+    bytes(POLICY_LEN + 2 * CREDIT_LEN).saturating_add(records(db, SESSIONS + 9, 9))
 }
 
-/// A worker's report of its slices, and of each account that wants one; with the look at the same credits
-/// that tells whether it is urgent.
+/// A worker's report of its slices, and of each account that wants one.
 pub(crate) fn credit_report(report: &CreditReport, db: RuntimeDbWeight) -> Weight {
-    let look = bytes(CREDIT_LEN).saturating_add(db.reads(1));
-    let slice = bytes(2 * CREDIT_LEN).saturating_add(db.reads_writes(5, 4));
-    let wanted = bytes(2 * CREDIT_LEN).saturating_add(db.reads_writes(SESSIONS, 4));
+    let slice = bytes(2 * CREDIT_LEN).saturating_add(records(db, 5, 4));
+    let wanted = bytes(2 * CREDIT_LEN).saturating_add(records(db, SESSIONS, 4));
     slice
         .saturating_mul(report.slices.len() as u64)
         .saturating_add(wanted.saturating_mul(report.wanted.len() as u64))
-        .saturating_add(look.saturating_mul(report.slices.len() as u64))
-        .saturating_add(look.saturating_mul(report.wanted.len() as u64))
-        .saturating_add(db.reads_writes(5, 5))
+        .saturating_add(records(db, 6, 5))
+}
+
+/// A look at the same credits, which tells whether the report is urgent.
+pub(crate) fn credit_urgency(report: &CreditReport, db: RuntimeDbWeight) -> Weight {
+    let lines = report.slices.len().saturating_add(report.wanted.len());
+    bytes(2 * CREDIT_LEN)
+        .saturating_add(db.reads(1))
+        .saturating_mul(lines as u64)
+        .saturating_add(db.reads(1))
 }
 
 /// Creating a cluster: the code of the system contract travels with it.
 pub(crate) fn add_cluster(workers: usize, db: RuntimeDbWeight) -> Weight {
     let per_worker = workers as u64;
     payload(MAX_CODE_LEN as usize, db)
-        .saturating_add(db.reads_writes(per_worker.saturating_mul(2), per_worker))
+        .saturating_add(records(db, 4, 1).saturating_mul(per_worker))
+        .saturating_add(records(db, 4, 4))
 }
 
 /// Changing which workers are in a cluster: the list of them is read and written whole.
 pub(crate) fn membership(db: RuntimeDbWeight) -> Weight {
-    Weight::from_parts(ALL_WORKERS, 0).saturating_add(db.reads_writes(12, 12))
+    compute(ALL_WORKERS).saturating_add(in_cluster(db, 12, 12))
 }
 
 /// Blocks whose roots are agreed on: the list of them is read and written whole.
@@ -75,25 +97,24 @@ const VOTES_LEN: usize = 96 * MAX_CLUSTER_WORKERS as usize;
 /// A worker that leaves because its state is another one: the mark, two messages, the cluster's list
 /// and the worker's records.
 fn expelled(db: RuntimeDbWeight) -> Weight {
-    Weight::from_parts(ALL_WORKERS, 0).saturating_add(db.reads_writes(8, 10))
+    compute(ALL_WORKERS).saturating_add(db.reads_writes(8, 10))
 }
 
 /// A heartbeat: the worker's cluster and state, the members; the votes on the block's roots, those of
 /// blocks that got too old, what was agreed on; and of each withdrawal its record, the count and two
 /// accounts.
 pub(crate) fn heartbeat(withdrawals: usize, db: RuntimeDbWeight) -> Weight {
-    let vote =
-        Weight::from_parts(ALL_WORKERS.saturating_mul(2), 0).saturating_add(db.reads_writes(4, 4));
-    Weight::from_parts(ALL_WORKERS.saturating_mul(2), 0)
+    let vote = compute(2 * ALL_WORKERS).saturating_add(db.reads_writes(4, 4));
+    compute(2 * ALL_WORKERS)
         .saturating_add(bytes(AGREED_LEN + VOTES_LEN))
         .saturating_add(db.reads_writes(8, 8))
         .saturating_add(expelled(db).saturating_mul(roots::MAX_EXPELLED as u64))
         .saturating_add(vote.saturating_mul(withdrawals as u64))
 }
 
-/// A cluster's key on its way to a worker.
-pub(crate) fn cluster_key(db: RuntimeDbWeight) -> Weight {
-    db.reads_writes(10, 8)
+/// A cluster's keys on their way to a worker, copied into a message.
+pub(crate) fn cluster_key(delivery: &KeyDelivery, db: RuntimeDbWeight) -> Weight {
+    bytes(delivery.encoded_size()).saturating_add(records(db, 10, 8))
 }
 
 /// Bytes of the list of a full cluster's contracts. It is appended to without being decoded, but
@@ -101,11 +122,11 @@ pub(crate) fn cluster_key(db: RuntimeDbWeight) -> Weight {
 const CONTRACTS_LEN: usize = 32 * MAX_CLUSTER_CONTRACTS as usize;
 
 pub(crate) fn contract_ready(db: RuntimeDbWeight) -> Weight {
-    bytes(CONTRACTS_LEN).saturating_add(db.reads_writes(3, 3))
+    bytes(CONTRACTS_LEN).saturating_add(records(db, 3, 3))
 }
 
 pub(crate) fn authorize_contract_ready(db: RuntimeDbWeight) -> Weight {
-    Weight::from_parts(SIGNATURE, 0)
+    compute(SIGNATURE)
         .saturating_add(bytes(CONTRACTS_LEN))
-        .saturating_add(db.reads(4))
+        .saturating_add(records(db, 4, 0))
 }

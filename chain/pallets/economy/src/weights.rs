@@ -1,17 +1,10 @@
-//! Weights: upper bounds from counting what is read and written, and the time beside that.
-//!
-//! Each is a number of records read and written, at what the runtime says a record costs, and a time
-//! for computing and encoding, from `tests/weights.rs`: that test runs every call and every step of an
-//! era on storage made as large as it can be for it, counts what it touches, takes the time, and
-//! fails if a weight is below. Run it again, with `--nocapture` to see the figures, whenever
-//! one of them changes.
+//! Weights, upper bounds: see [`pallet_phat_messages::weights`] for how they were found.
 
 use super::*;
 use frame_support::weights::RuntimeDbWeight;
+use pallet_phat_messages::weights::{compute, records};
 use phat_economy::{HEIGHT, Phase};
 
-/// Computing and encoding of a call that changes a few records, in picoseconds.
-const CALL: u64 = 60_000_000;
 /// Looking at one worker that a cluster names, in picoseconds.
 const NAME: u64 = 12_000_000;
 /// A step of an era beside what it does for names, in picoseconds: nodes of the tree are decoded and
@@ -19,14 +12,6 @@ const NAME: u64 = 12_000_000;
 const STEP: u64 = 50_000_000;
 /// Going through all members of a full cluster, in picoseconds.
 const MEMBERS: u64 = 150_000_000;
-
-fn compute(picoseconds: u64) -> Weight {
-    Weight::from_parts(picoseconds, 0)
-}
-
-fn records(db: RuntimeDbWeight, reads: u64, writes: u64) -> Weight {
-    compute(CALL).saturating_add(db.reads_writes(reads, writes))
-}
 
 pub(crate) fn settings(db: RuntimeDbWeight) -> Weight {
     records(db, 2, 2)

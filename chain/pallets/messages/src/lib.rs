@@ -33,6 +33,8 @@ use phat_primitives::{
     report::{Payload, SignedReport},
 };
 
+pub mod weights;
+
 pub use pallet::*;
 
 #[cfg(test)]
@@ -60,6 +62,11 @@ pub trait OnReport {
     fn is_urgent(_worker: &WorkerId, _payload: &Payload) -> bool {
         false
     }
+
+    /// Most that [`OnReport::is_urgent`] costs for this payload.
+    fn urgency_weight(_payload: &Payload) -> Weight {
+        Weight::zero()
+    }
 }
 
 #[impl_trait_for_tuples::impl_for_tuples(5)]
@@ -79,6 +86,12 @@ impl OnReport for Tuple {
         let mut urgent = false;
         for_tuples!( #( urgent = urgent || Tuple::is_urgent(worker, payload); )* );
         urgent
+    }
+
+    fn urgency_weight(payload: &Payload) -> Weight {
+        let mut weight = Weight::zero();
+        for_tuples!( #( weight = weight.saturating_add(Tuple::urgency_weight(payload)); )* );
+        weight
     }
 }
 
@@ -167,9 +180,7 @@ pub mod pallet {
             // so that the state after each block proves them.
             frame_support::storage::unhashed::kill(OUTBOUND_KEY);
             // What `on_finalize` reads and writes is charged here: it has no weight of its own.
-            T::DbWeight::get()
-                .reads_writes(4, 5)
-                .saturating_add(weights::bytes(u64::from(MAX_OUTBOUND_LEN)))
+            weights::block::<T>()
         }
 
         fn on_finalize(_: BlockNumberFor<T>) {
@@ -350,35 +361,4 @@ pub mod refusal {
     /// It has too many payloads or heartbeats, more withdrawals or keys than there can be, or evidence
     /// that is too long or not alone.
     pub const TOO_LARGE: u8 = 3;
-}
-
-/// Weights. They are upper bounds from counting what is read and written, with the costs of hashing
-/// and signatures measured on the reference hardware of FRAME.
-mod weights {
-    use super::*;
-
-    /// Encoding and hashing one byte, in picoseconds.
-    const PER_BYTE: u64 = 1_500;
-    /// Checking one sr25519 signature, in picoseconds.
-    const SIGNATURE: u64 = 60_000_000;
-
-    pub(crate) fn bytes(len: u64) -> Weight {
-        Weight::from_parts(len.saturating_mul(PER_BYTE), 0)
-    }
-
-    /// Reads the genesis hash, the worker, its next number and the gatekeeper; checks a signature.
-    /// The report is hashed for that, and again when it is taken.
-    pub(crate) fn authorize<T: Config>(signed: &SignedReport) -> Weight {
-        Weight::from_parts(SIGNATURE, 0)
-            .saturating_add(bytes((signed.encoded_size() as u64).saturating_mul(2)))
-            .saturating_add(T::DbWeight::get().reads(4))
-    }
-
-    /// The number, the hash, and what the handlers do with the payloads.
-    pub(crate) fn submit<T: Config>(payloads: &[Payload]) -> Weight {
-        payloads
-            .iter()
-            .map(T::OnReport::weight)
-            .fold(T::DbWeight::get().writes(2), Weight::saturating_add)
-    }
 }

@@ -40,6 +40,7 @@ use sp_runtime::traits::UniqueSaturatedInto;
 mod endpoint;
 mod gatekeepers;
 mod service;
+mod weights;
 
 pub use endpoint::{Endpoint, VersionedEndpoints};
 pub use gatekeepers::Gatekeeper;
@@ -441,7 +442,7 @@ pub mod pallet {
 
         /// Changes the endpoints of a worker. Sent by its operator.
         #[pallet::call_index(1)]
-        #[pallet::weight(T::DbWeight::get().reads_writes(1, 1))]
+        #[pallet::weight(weights::endpoints(T::DbWeight::get()))]
         pub fn update_endpoints(
             origin: OriginFor<T>,
             worker: WorkerId,
@@ -458,7 +459,7 @@ pub mod pallet {
         /// Makes a registered worker a gatekeeper. The first one is asked to make the network's master
         /// key; a later one is sent the keys by another. Root only.
         #[pallet::call_index(2)]
-        #[pallet::weight(T::DbWeight::get().reads_writes(6, 6))]
+        #[pallet::weight(weights::gatekeepers(T::DbWeight::get()))]
         pub fn add_gatekeeper(origin: OriginFor<T>, worker: WorkerId) -> DispatchResult {
             ensure_root(origin)?;
             Self::elect(worker)
@@ -466,7 +467,7 @@ pub mod pallet {
 
         /// Allows programs of this measurement to be registered. Root only.
         #[pallet::call_index(3)]
-        #[pallet::weight(T::DbWeight::get().writes(2))]
+        #[pallet::weight(weights::program(T::DbWeight::get()))]
         pub fn allow_measurement(origin: OriginFor<T>, measurement: [u8; 32]) -> DispatchResult {
             ensure_root(origin)?;
             Measurements::<T>::insert(measurement, ());
@@ -478,7 +479,7 @@ pub mod pallet {
         /// Refuses programs of this measurement from now on, and takes the workers that run them out
         /// of service, in the next block or, if they are many, the next blocks. Root only.
         #[pallet::call_index(4)]
-        #[pallet::weight(T::DbWeight::get().writes(2))]
+        #[pallet::weight(weights::program(T::DbWeight::get()))]
         pub fn revoke_measurement(origin: OriginFor<T>, measurement: [u8; 32]) -> DispatchResult {
             ensure_root(origin)?;
             Measurements::<T>::remove(measurement);
@@ -490,7 +491,7 @@ pub mod pallet {
         /// Refuses machines that this advisory of Intel concerns, such as `INTEL-SA-00615`, whatever
         /// their level. Workers that are in service stay until they have to renew. Root only.
         #[pallet::call_index(10)]
-        #[pallet::weight(T::DbWeight::get().writes(1))]
+        #[pallet::weight(weights::advisory(T::DbWeight::get()))]
         pub fn refuse_advisory(origin: OriginFor<T>, advisory: Advisory) -> DispatchResult {
             ensure_root(origin)?;
             let advisory = capitals(advisory);
@@ -501,7 +502,7 @@ pub mod pallet {
 
         /// Lets machines that this advisory concerns be judged by their level again. Root only.
         #[pallet::call_index(11)]
-        #[pallet::weight(T::DbWeight::get().writes(1))]
+        #[pallet::weight(weights::advisory(T::DbWeight::get()))]
         pub fn accept_advisory(origin: OriginFor<T>, advisory: Advisory) -> DispatchResult {
             ensure_root(origin)?;
             let advisory = capitals(advisory);
@@ -514,7 +515,7 @@ pub mod pallet {
         /// key of a new generation is made, for the clusters created and the transport keys rotated
         /// from then on. Root only.
         #[pallet::call_index(20)]
-        #[pallet::weight(T::DbWeight::get().reads_writes(6, 6))]
+        #[pallet::weight(weights::gatekeepers(T::DbWeight::get()))]
         pub fn remove_gatekeeper(origin: OriginFor<T>, worker: WorkerId) -> DispatchResult {
             ensure_root(origin)?;
             Self::dismiss(worker)
@@ -524,7 +525,7 @@ pub mod pallet {
         /// from them keep their root keys for life. If a key has been asked for and its maker does not
         /// answer, another gatekeeper is asked. Root only.
         #[pallet::call_index(21)]
-        #[pallet::weight(T::DbWeight::get().reads_writes(6, 6))]
+        #[pallet::weight(weights::gatekeepers(T::DbWeight::get()))]
         pub fn rotate_master_key(origin: OriginFor<T>) -> DispatchResult {
             ensure_root(origin)?;
             Self::rotate()
@@ -560,10 +561,10 @@ pub mod pallet {
         }
 
         fn weight(payload: &Payload) -> Weight {
+            let db = T::DbWeight::get();
             match payload {
-                Payload::MasterKey { .. } | Payload::MasterKeys(_) => {
-                    T::DbWeight::get().reads_writes(10, 8)
-                }
+                Payload::MasterKey { .. } => weights::master_key(db),
+                Payload::MasterKeys(keys) => weights::master_keys(keys, db),
                 Payload::Evidence(bytes) => weights::renew::<T>(bytes),
                 _ => Weight::zero(),
             }
@@ -580,52 +581,5 @@ pub mod pallet {
                 .iter()
                 .any(|known| known.worker == *worker)
         }
-    }
-}
-
-/// Weights: upper bounds from counting what is read and written.
-mod weights {
-    use super::*;
-
-    /// Checking the signature of software evidence, in picoseconds.
-    const SIGNATURE: u64 = 60_000_000;
-    /// Checking a quote with its collateral, in picoseconds. Those of real machines take 4.4 ms (SGX)
-    /// and 5.1 ms (TDX), natively, on one core; the rest is for chains of certificates made to take
-    /// long, on which the verifier sets bounds.
-    const QUOTE: u64 = 50_000_000_000;
-    /// Hashing and decoding one byte, in picoseconds.
-    const PER_BYTE: u64 = 3_000;
-
-    /// Evidence of the kind that the first byte names, as it is encoded.
-    fn verify(kind: u8, len: usize) -> Weight {
-        let check = if kind == 0 { SIGNATURE } else { QUOTE };
-        let bytes = (len as u64).saturating_mul(PER_BYTE);
-        Weight::from_parts(check.saturating_add(bytes), 0)
-    }
-
-    /// The worker, its service, the program, the root, the time, two block hashes and some advisories
-    /// are read; worker, service, endpoints and two indices are written, the indices twice.
-    fn accept<T: Config>() -> Weight {
-        T::DbWeight::get()
-            .reads_writes(16, 7)
-            .saturating_add(T::OnService::weight())
-    }
-
-    pub(crate) fn register<T: Config>(evidence: &Evidence) -> Weight {
-        let kind = u8::from(!matches!(evidence, Evidence::Software(_)));
-        verify(kind, evidence.encoded_size()).saturating_add(accept::<T>())
-    }
-
-    pub(crate) fn renew<T: Config>(bytes: &[u8]) -> Weight {
-        let kind = bytes.first().copied().unwrap_or_default();
-        verify(kind, bytes.len()).saturating_add(accept::<T>())
-    }
-
-    /// So many workers that go out of service, and looking for one more of either cause.
-    pub(crate) fn lapses<T: Config>(count: usize) -> Weight {
-        let db = T::DbWeight::get();
-        let each = db.reads_writes(4, 4).saturating_add(T::OnService::weight());
-        each.saturating_mul(count as u64)
-            .saturating_add(db.reads_writes(4, 1))
     }
 }

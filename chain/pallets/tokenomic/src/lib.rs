@@ -40,6 +40,7 @@ use phat_primitives::{
 };
 
 mod invariants;
+mod weights;
 
 pub use pallet::*;
 
@@ -145,7 +146,7 @@ pub mod pallet {
         /// Sets what the sender has staked on a contract: more or less than before, or 0, to take all
         /// of it back. It is in force at once.
         #[pallet::call_index(0)]
-        #[pallet::weight(T::DbWeight::get().reads_writes(10, 9))]
+        #[pallet::weight(weights::adjust_stake(T::DbWeight::get()))]
         pub fn adjust_stake(
             origin: OriginFor<T>,
             contract: ContractId,
@@ -158,7 +159,7 @@ pub mod pallet {
         /// Sets the minimum for stakes. Those that are there stay as they are until they are changed.
         /// Root only.
         #[pallet::call_index(1)]
-        #[pallet::weight(T::DbWeight::get().writes(1))]
+        #[pallet::weight(weights::set_min_stake(T::DbWeight::get()))]
         pub fn set_min_stake(origin: OriginFor<T>, amount: Balance) -> DispatchResult {
             ensure_root(origin)?;
             MinStake::<T>::put(amount);
