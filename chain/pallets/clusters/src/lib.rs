@@ -684,7 +684,7 @@ pub mod pallet {
 
         /// Stores the code of the system contract for clusters created from now on. Root only.
         #[pallet::call_index(7)]
-        #[pallet::weight(weights::payload(code.len(), T::DbWeight::get()))]
+        #[pallet::weight(weights::system_code(code.len(), T::DbWeight::get()))]
         pub fn set_pink_system_code(
             origin: OriginFor<T>,
             code: BoundedVec<u8, ConstU32<MAX_CODE_LEN>>,

@@ -2,7 +2,7 @@
 
 use super::*;
 use frame_support::weights::RuntimeDbWeight;
-use pallet_phat_messages::weights::{SIGNATURE, bytes, compute, records};
+use pallet_phat_messages::weights::{bytes, compute, hash, records, signature};
 use phat_primitives::{credit::CreditReport, limits::MAX_FREE_CALLERS, message::KeyDelivery};
 
 /// Sorting the workers of a full cluster, or going through the votes of all of them, in picoseconds.
@@ -51,16 +51,23 @@ const CREDIT_LEN: usize = 64 + 112 * MAX_CREDIT_SLICES as usize;
 /// its present session. With the credit and the number of the next slice.
 const SESSIONS: u64 = 2 * MAX_CREDIT_SLICES as u64 + 2;
 
+/// Looking after all slices of a credit, in picoseconds.
+const ALL_SLICES: u64 = 100_000_000;
+
 /// Changing a credit: two accounts, the policy, the credit with the worker's cluster and session of each
 /// slice, what is owed, and two messages.
 pub(crate) fn credit(db: RuntimeDbWeight) -> Weight {
-    bytes(POLICY_LEN + 2 * CREDIT_LEN).saturating_add(records(db, SESSIONS + 9, 9))
+    compute(ALL_SLICES)
+        .saturating_add(bytes(POLICY_LEN + 2 * CREDIT_LEN))
+        .saturating_add(records(db, SESSIONS + 9, 9))
 }
 
 /// A worker's report of its slices, and of each account that wants one.
 pub(crate) fn credit_report(report: &CreditReport, db: RuntimeDbWeight) -> Weight {
     let slice = bytes(2 * CREDIT_LEN).saturating_add(records(db, 5, 4));
-    let wanted = bytes(2 * CREDIT_LEN).saturating_add(records(db, SESSIONS, 4));
+    let wanted = compute(ALL_SLICES)
+        .saturating_add(bytes(2 * CREDIT_LEN))
+        .saturating_add(records(db, SESSIONS, 4));
     slice
         .saturating_mul(report.slices.len() as u64)
         .saturating_add(wanted.saturating_mul(report.wanted.len() as u64))
@@ -76,10 +83,18 @@ pub(crate) fn credit_urgency(report: &CreditReport, db: RuntimeDbWeight) -> Weig
         .saturating_add(db.reads(1))
 }
 
-/// Creating a cluster: the code of the system contract travels with it.
+/// The code of the system contract is kept.
+pub(crate) fn system_code(len: usize, db: RuntimeDbWeight) -> Weight {
+    bytes(len)
+        .saturating_add(hash(len))
+        .saturating_add(records(db, 0, 1))
+}
+
+/// Creating a cluster: the code of the system contract is hashed and travels with it.
 pub(crate) fn add_cluster(workers: usize, db: RuntimeDbWeight) -> Weight {
-    let per_worker = workers as u64;
-    payload(MAX_CODE_LEN as usize, db)
+    let (per_worker, code) = (workers as u64, MAX_CODE_LEN as usize);
+    payload(code, db)
+        .saturating_add(hash(code))
         .saturating_add(records(db, 4, 1).saturating_mul(per_worker))
         .saturating_add(records(db, 4, 4))
 }
@@ -104,10 +119,10 @@ fn expelled(db: RuntimeDbWeight) -> Weight {
 /// blocks that got too old, what was agreed on; and of each withdrawal its record, the count and two
 /// accounts.
 pub(crate) fn heartbeat(withdrawals: usize, db: RuntimeDbWeight) -> Weight {
-    let vote = compute(2 * ALL_WORKERS).saturating_add(db.reads_writes(4, 4));
+    let vote = compute(2 * ALL_WORKERS).saturating_add(db.reads_writes(3, 3));
     compute(2 * ALL_WORKERS)
         .saturating_add(bytes(AGREED_LEN + VOTES_LEN))
-        .saturating_add(db.reads_writes(8, 8))
+        .saturating_add(records(db, 9, 9))
         .saturating_add(expelled(db).saturating_mul(roots::MAX_EXPELLED as u64))
         .saturating_add(vote.saturating_mul(withdrawals as u64))
 }
@@ -118,7 +133,7 @@ pub(crate) fn cluster_key(delivery: &KeyDelivery, db: RuntimeDbWeight) -> Weight
 }
 
 /// Bytes of the list of a full cluster's contracts. It is appended to without being decoded, but
-/// read and hashed whole.
+/// read whole.
 const CONTRACTS_LEN: usize = 32 * MAX_CLUSTER_CONTRACTS as usize;
 
 pub(crate) fn contract_ready(db: RuntimeDbWeight) -> Weight {
@@ -126,7 +141,7 @@ pub(crate) fn contract_ready(db: RuntimeDbWeight) -> Weight {
 }
 
 pub(crate) fn authorize_contract_ready(db: RuntimeDbWeight) -> Weight {
-    compute(SIGNATURE)
+    signature()
         .saturating_add(bytes(CONTRACTS_LEN))
         .saturating_add(records(db, 4, 0))
 }

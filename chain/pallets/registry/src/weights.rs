@@ -2,7 +2,7 @@
 
 use super::*;
 use frame_support::weights::RuntimeDbWeight;
-use pallet_phat_messages::weights::{SIGNATURE, bytes, compute, records};
+use pallet_phat_messages::weights::{bytes, compute, records, signature};
 use phat_primitives::{
     limits::{MAX_ENDPOINT_LEN, MAX_ENDPOINTS},
     message::MasterKeys,
@@ -18,7 +18,7 @@ const ADVISORIES: u64 = 64;
 /// Evidence of the kind that the first byte names, as it is encoded.
 fn verify(kind: u8, len: usize, db: RuntimeDbWeight) -> Weight {
     let check = match kind {
-        0 => compute(SIGNATURE),
+        0 => signature(),
         _ => compute(QUOTE).saturating_add(db.reads(ADVISORIES)),
     };
     check.saturating_add(bytes(len))
