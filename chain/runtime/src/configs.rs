@@ -9,6 +9,7 @@ use frame_support::traits::{ConstBool, ConstU8, ConstU32, ConstU64, VariantCount
 use frame_support::weights::constants::RocksDbWeight;
 use frame_support::weights::{ConstantMultiplier, IdentityFee, Weight};
 use frame_system::limits::{BlockLength, BlockWeights};
+use pallet_phat_messages::weights::records;
 use pallet_transaction_payment::{ConstFeeMultiplier, FungibleAdapter, Multiplier};
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
 use sp_runtime::traits::{AccountIdLookup, One};
@@ -135,7 +136,7 @@ impl pallet_transaction_payment::WeightInfo for ChargeWeight {
     fn charge_transaction_payment() -> Weight {
         pallet_transaction_payment::weights::SubstrateWeight::<Runtime>::charge_transaction_payment(
         )
-        .saturating_add(RocksDbWeight::get().reads_writes(2, 1))
+        .saturating_add(records(RocksDbWeight::get(), 2, 1))
     }
 }
 

@@ -11,9 +11,11 @@ use phat_crypto::{Keypair, contexts};
 use phat_primitives::credit::{CreditReport, SliceUse};
 use phat_primitives::limits::{
     MAX_CREDIT_LINES, MAX_EVIDENCE_LEN, MAX_PENDING_WITHDRAWALS, MAX_REPORT_HEARTBEATS,
-    MAX_REPORT_PAYLOADS,
+    MAX_REPORT_PAYLOADS, MAX_TRANSPORT_CHAINS,
 };
-use phat_primitives::message::{DIGEST_ENGINE, Message, OUTBOUND_KEY, Outbound};
+use phat_primitives::message::{
+    DIGEST_ENGINE, KeyDelivery, Message, OUTBOUND_KEY, Outbound, SealedKey, TransportDelivery,
+};
 use phat_primitives::report::{
     ContractReady, Heartbeat, Payload, PrivateContractReady, Report, SignedContractReady,
     SignedPrivateContractReady, SignedReport, WithdrawalOutcome,
@@ -307,11 +309,27 @@ fn what_nobody_signed_is_refused_by_pool_and_block() {
 #[test]
 fn the_heaviest_report_fits_into_a_block_many_times() {
     development().execute_with(|| {
-        let key = Payload::MasterKey {
-            generation: 0,
-            public: [0; 32],
+        let secret = SealedKey {
+            iv: [0; 12],
+            ephemeral: [0; 32],
+            data: [0; 48],
         };
-        let mut payloads = vec![key; MAX_REPORT_PAYLOADS as usize];
+        let transport = TransportDelivery {
+            first: 0,
+            epoch: 0,
+            public: [0; 32],
+            secret,
+        };
+        let keys = Payload::ClusterKey {
+            cluster: ids::cluster_id(1),
+            delivery: KeyDelivery {
+                worker: worker_id(),
+                public: [0; 32],
+                secret,
+                transport: vec![transport; MAX_TRANSPORT_CHAINS as usize],
+            },
+        };
+        let mut payloads = vec![keys; MAX_REPORT_PAYLOADS as usize];
         payloads[..MAX_REPORT_HEARTBEATS as usize].fill(heartbeat(0));
         payloads[0] = heartbeat(MAX_PENDING_WITHDRAWALS);
         let used = SliceUse {
