@@ -89,8 +89,6 @@ pub(crate) fn weigh(figures: &mut Figures) {
         let last = worker(MEMBERS - 1);
         let done = figures.check("a worker lapses", weight, || Others::lapsed(&last));
         done.unwrap();
-        // It is in the economy only with something left.
-        pallet_phat_registry::InService::<Runtime>::remove(last);
     });
 }
 
@@ -102,7 +100,6 @@ fn evidence_and_endpoints(figures: &mut Figures) {
         pallet_phat_economy::Call::<Runtime>::set_settings { settings },
     );
     let last = MEMBERS - 1;
-    pallet_phat_registry::Pallet::<Runtime>::on_initialize(NOW);
     pallet_phat_registry::InService::<Runtime>::remove(worker(last));
     Others::lapsed(&worker(last)).unwrap();
     let (owner, back) = (signed(owner()), worker(last));
@@ -111,7 +108,6 @@ fn evidence_and_endpoints(figures: &mut Figures) {
     assert_eq!(present, Some(cluster()));
     ordered();
     figures.call("evidence renewed", owner.clone(), registration(3));
-    pallet_phat_registry::Workers::<Runtime>::remove(worker(MEMBERS + 1));
     figures.call("a new worker", owner.clone(), registration(MEMBERS + 1));
     figures.call(
         "",
@@ -133,25 +129,13 @@ fn gatekeepers(figures: &mut Figures) {
     ordered();
     pallet_phat_registry::MasterKeyMaker::<Runtime>::kill();
     pallet_phat_registry::MasterGenerations::<Runtime>::mutate(|made| *made -= 1);
-    let worker_of_first = worker(0);
-    figures.call(
-        "",
-        root(),
-        Call::<Runtime>::remove_gatekeeper {
-            worker: worker_of_first,
-        },
-    );
+    let worker = worker(0);
+    figures.call("", root(), Call::<Runtime>::remove_gatekeeper { worker });
     ordered();
     register(0);
     // As it is before there is a first key.
     pallet_phat_registry::MasterGenerations::<Runtime>::kill();
-    figures.call(
-        "",
-        root(),
-        Call::<Runtime>::add_gatekeeper {
-            worker: worker_of_first,
-        },
-    );
+    figures.call("", root(), Call::<Runtime>::add_gatekeeper { worker });
 }
 
 fn programs(figures: &mut Figures) {
