@@ -51,11 +51,12 @@ pub fn records(db: RuntimeDbWeight, reads: u64, writes: u64) -> Weight {
     compute(CALL).saturating_add(db.reads_writes(reads, writes))
 }
 
-/// The messages of a block are gone with the next one; at its end its own are read, written and hashed.
+/// The messages of a block are gone with the next one; at its end its own are read, written, and
+/// encoded once more to be hashed.
 pub(crate) fn block<T: Config>() -> Weight {
     let len = MAX_OUTBOUND_LEN as usize;
     records(T::DbWeight::get(), 4, 5)
-        .saturating_add(bytes(len).saturating_mul(2))
+        .saturating_add(bytes(len).saturating_mul(3))
         .saturating_add(hash(len))
 }
 
