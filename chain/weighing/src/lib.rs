@@ -108,7 +108,9 @@ struct Figure {
     /// Most records that were read, and written.
     read: usize,
     written: usize,
-    nanoseconds: Option<u128>,
+    /// The longest time in this run, and the shortest of those of all runs before.
+    slowest: Option<u128>,
+    took: Option<u128>,
 }
 
 /// What was weighed, by its name.
@@ -190,12 +192,12 @@ impl Figures {
             weight,
             read,
             written,
-            nanoseconds: None,
+            slowest: None,
+            took: None,
         });
         figure.read = figure.read.max(read);
         figure.written = figure.written.max(written);
-        let times = [figure.nanoseconds, touched.nanoseconds];
-        figure.nanoseconds = times.into_iter().flatten().min();
+        figure.slowest = figure.slowest.max(touched.nanoseconds);
     }
 
     /// Most records that something has read, and written; `None` if it was not weighed.
@@ -207,8 +209,8 @@ impl Figures {
 
     /// Weighs some times, and prints a line for each thing that was weighed: its weight and the records
     /// that it touched, what of the weight is not for these, the time that it took, and how many times that
-    /// is in it. Times are in microseconds, each the shortest of some: whatever else a machine does makes
-    /// runs slower, never faster.
+    /// is in it. Times are in microseconds: the longest in a run, of what is done several times there, and
+    /// the shortest of some runs, because whatever else a machine does makes them slower, never faster.
     pub fn report(title: &str, record: RuntimeDbWeight, weigh: impl Fn(&mut Self)) {
         let mut figures = Self::new(record);
         weigh(&mut figures);
@@ -216,6 +218,10 @@ impl Figures {
         figures.timed = true;
         for _ in 0..RUNS {
             weigh(&mut figures);
+            for figure in figures.of.values_mut() {
+                let times = [figure.took, figure.slowest.take()];
+                figure.took = times.into_iter().flatten().min();
+            }
         }
         figures.print(title);
     }
@@ -229,7 +235,7 @@ impl Figures {
             let micros = |picoseconds: u64| picoseconds as f64 / 1e6;
             let records = self.records(figure.read, figure.written);
             let computing = figure.weight.saturating_sub(records).ref_time();
-            let took = figure.nanoseconds.unwrap_or_default() as f64 / 1e3;
+            let took = figure.took.unwrap_or_default() as f64 / 1e3;
             let ratio = micros(computing) / took;
             println!(
                 "{what:<48} {:>10.0} {:>6} {:>6} {:>10.0} {took:>9.1} {ratio:>6.1}{}",

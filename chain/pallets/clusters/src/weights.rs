@@ -116,10 +116,10 @@ fn expelled(db: RuntimeDbWeight) -> Weight {
 }
 
 /// A heartbeat: the worker's cluster and state, the members; the votes on the block's roots, those of
-/// blocks that got too old, what was agreed on; and of each withdrawal its record, the count and two
-/// accounts.
+/// blocks that got too old, what was agreed on; and of each withdrawal its record, the account that gets
+/// it, and a message.
 pub(crate) fn heartbeat(withdrawals: usize, db: RuntimeDbWeight) -> Weight {
-    let vote = compute(2 * ALL_WORKERS).saturating_add(db.reads_writes(3, 3));
+    let vote = compute(3 * ALL_WORKERS).saturating_add(db.reads_writes(3, 3));
     compute(2 * ALL_WORKERS)
         .saturating_add(bytes(AGREED_LEN + VOTES_LEN))
         .saturating_add(records(db, 9, 9))
