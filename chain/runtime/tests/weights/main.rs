@@ -58,14 +58,12 @@ fn no_payload_of_a_report_touches_more_than_its_weight_allows() {
 #[test]
 #[ignore = "takes the time: for whoever sets the constants"]
 fn figures() {
-    let pallets: [(&str, fn(&mut Figures)); 5] = [
-        ("PhalaRegistry", registry::weigh),
-        ("PhalaPhatContracts", clusters::weigh),
-        ("PhalaPhatTokenomic", tokenomic::weigh),
-        ("PhalaMq, fees", messages::weigh),
-        ("Payloads of reports", reports::weigh),
-    ];
-    for (title, body) in pallets {
+    let report = |title, body: fn(&mut Figures)| {
         Figures::report(title, RocksDbWeight::get(), body);
-    }
+    };
+    report("PhalaRegistry", registry::weigh);
+    report("PhalaPhatContracts", clusters::weigh);
+    report("PhalaPhatTokenomic", tokenomic::weigh);
+    report("PhalaMq, fees", messages::weigh);
+    report("Payloads of reports", reports::weigh);
 }
