@@ -12,7 +12,7 @@
 //!
 //! The constants for times are at least twice what that shows, because it shows how long it takes
 //! natively, and a node runs the runtime as Wasm, which is slower. Run it whenever a call or a constant
-//! changes: a line that ends in `!` has less.
+//! changes, on a machine that has nothing else to do: a line that ends in `!` has less.
 
 use super::*;
 use frame_support::weights::RuntimeDbWeight;
