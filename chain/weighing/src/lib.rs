@@ -11,9 +11,9 @@
 //!
 //! That fails if the weight allows for fewer records than the call reads and writes. What the storage
 //! says that it does is what counts; only a look for the next key of a map is not seen, so
-//! that weights have to have it. With [`Figures::take_times`], the same runs are timed, and
-//! [`Figures::print`] shows what of each weight is for computing, and how long that took natively. A node
-//! runs the runtime as Wasm, which is slower: a weight that is below twice the time is marked.
+//! that weights have to have it. [`Figures::report`] times the same runs too, and shows what of each weight
+//! is for computing, and how long that took natively. A node runs the runtime as Wasm, which is slower: a
+//! weight that has less than twice the time is marked.
 
 use polkadot_sdk::frame_support::{
     dispatch::GetDispatchInfo,
