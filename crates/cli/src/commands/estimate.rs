@@ -1,5 +1,7 @@
 //! `phat economy estimate`: what a stake would buy, in a cluster as it is now.
 
+mod machines;
+
 use crate::{
     book::hex,
     context::Context,
@@ -7,14 +9,15 @@ use crate::{
     refusal::Refusal,
     report::{Report, lines, style, table, waiting},
 };
+use machines::{Machines, Place};
 use phat_client::{
-    ChainClient, Roots, WorkerClient,
+    ChainClient,
     amount::{parse_amount, show_amount},
     chain::{
         Cluster,
         economy::{Economy, Settings, WorkerStatus},
     },
-    primitives::{Balance, ClusterId, ContractId, WorkerId},
+    primitives::{Balance, ClusterId, ContractId},
 };
 use phat_economy::{
     Capacity, CapacityReward, EraError, Parameters, PopularityReward, Share, Spot, memory::Memory,
@@ -41,13 +44,6 @@ pub(crate) struct Args {
     contract: Option<String>,
 }
 
-/// What a worker can do.
-struct Machine {
-    processors: u32,
-    /// What calls cost, in nanoseconds, by what they do.
-    calls: Vec<(String, u64)>,
-}
-
 /// Estimates.
 pub(super) async fn run(context: &Context, args: Args) -> Result<Report, CliError> {
     let chain = context.chain().await?;
@@ -70,9 +66,10 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Report, CliErro
         None => context.cluster(&chain).await?,
     };
     let economy = waiting("asking the chain", chain.economy()).await?;
-    let machines = machines(&chain, cluster.id, &context.roots()?).await?;
+    let roots = context.roots()?;
+    let machines = Machines::find(&chain, cluster.id, economy.general, &roots).await?;
     let weights = Weights::of(&chain, &cluster, contract, args.stake).await?;
-    let (mut text, mut json) = on_contract(&weights, &machines, args.stake, &cluster);
+    let (mut text, mut json) = on_contract(&weights, &machines, args.stake, cluster.id);
     let (shown, on_cluster) = match economy.general == Some(cluster.id) {
         true => (
             "Nobody can stake on the general cluster itself: it gets what is left.\n".into(),
@@ -171,21 +168,27 @@ fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
 
+/// What a stake on a contract buys. If no worker of the cluster tells what calls cost, because it has
+/// none yet, say, what others tell is shown, for one worker.
 fn on_contract(
     weights: &Weights,
-    machines: &[Machine],
+    machines: &Machines,
     stake: Balance,
-    cluster: &Cluster,
+    cluster: ClusterId,
 ) -> (String, Json) {
-    let processors: u32 = machines.iter().map(|machine| machine.processors).sum();
-    let number = cluster.id.to_low_u64_be();
+    let own = &machines.own;
+    let processors: u32 = own.iter().map(|machine| machine.processors).sum();
+    let number = cluster.to_low_u64_be();
     let title = format!("{} on a contract of cluster {number}", show_amount(stake));
-    let mut text = format!("{}\n", style::strong(&title));
-    text.push_str(&lines(&[
+    let each = match own.is_empty() {
+        true => "each worker that comes",
+        false => "each worker",
+    };
+    let mut facts = vec![
         (
             "share",
             format!(
-                "{} of each worker; {} while system contract and workers want theirs, too",
+                "{} of {each}; {} while system contract and workers want theirs, too",
                 percent(weights.share()),
                 percent(weights.least())
             ),
@@ -194,27 +197,55 @@ fn on_contract(
             "workers",
             format!(
                 "{} answer, with {processors} processors for queries",
-                machines.len()
+                own.len()
             ),
         ),
-    ]));
+    ];
+    if let Some((place, others)) = &machines.others {
+        let whose = match place {
+            Place::General => "of the general cluster",
+            Place::Elsewhere => "elsewhere",
+        };
+        let count = match others.len() {
+            1 => "1 worker".into(),
+            more => format!("{more} workers"),
+        };
+        facts.push((
+            "measured",
+            format!("by {count} {whose}: calls are those of one such worker"),
+        ));
+    }
+    let mut text = format!("{}\n{}", style::strong(&title), lines(&facts));
+    let [usual_key, least_key] = match &machines.others {
+        None => ["per_second", "per_second_at_least"],
+        Some(_) => [
+            "per_second_on_one_worker",
+            "per_second_on_one_worker_at_least",
+        ],
+    };
     let mut rows = Vec::new();
     let mut calls = Vec::new();
-    for (name, (cheapest, whole)) in rates(machines) {
-        let (usual, least) = (whole * weights.share(), whole * weights.least());
+    for (name, rate) in machines.rates() {
+        let (usual, least) = (rate.whole * weights.share(), rate.whole * weights.least());
         rows.push(vec![
             name.clone(),
-            format!("{:.0} µs", cheapest as f64 / 1000.0),
+            format!("{:.0} µs", rate.nanoseconds as f64 / 1000.0),
             format!("{usual:.0}"),
             format!("{least:.0}"),
         ]);
         calls.push(json!({
             "name": name,
-            "nanoseconds": cheapest,
-            "per_second": usual,
-            "per_second_at_least": least,
+            "nanoseconds": rate.nanoseconds,
+            usual_key: usual,
+            least_key: least,
         }));
     }
+    let measured_by = match &machines.others {
+        Some((Place::General, _)) => Some("general_cluster"),
+        Some((Place::Elsewhere, _)) => Some("other_workers"),
+        None if rows.is_empty() => None,
+        None => Some("cluster"),
+    };
     match rows.is_empty() {
         true => text.push_str("  No worker tells yet what calls cost.\n\n"),
         false => {
@@ -227,54 +258,13 @@ fn on_contract(
             "weight": weights.own.to_string(),
             "share": weights.share(),
             "share_at_least": weights.least(),
-            "workers": machines.len(),
+            "workers": own.len(),
             "processors": processors,
+            "measured_by": measured_by,
             "calls": calls,
         },
     });
     (text, json)
-}
-
-/// For each kind of call: what it costs where it is cheapest, and how many there would be each second
-/// if all workers did nothing else.
-fn rates(machines: &[Machine]) -> BTreeMap<String, (u64, f64)> {
-    let mut rates = BTreeMap::new();
-    for machine in machines {
-        for (name, nanoseconds) in &machine.calls {
-            let (cheapest, whole) = rates.entry(name.clone()).or_insert((u64::MAX, 0.0));
-            *cheapest = (*nanoseconds).min(*cheapest);
-            *whole += f64::from(machine.processors) * 1e9 / (*nanoseconds).max(1) as f64;
-        }
-    }
-    rates
-}
-
-/// Asks the workers of a cluster what they can do. Those that do not answer do nothing.
-async fn machines(
-    chain: &ChainClient,
-    cluster: ClusterId,
-    roots: &Roots,
-) -> Result<Vec<Machine>, CliError> {
-    let mut machines = Vec::new();
-    for id in chain.cluster_workers(cluster).await? {
-        for url in chain.endpoints(id).await? {
-            if let Some(machine) = waiting("asking the workers", ask(id, &url, roots)).await {
-                machines.push(machine);
-                break;
-            }
-        }
-    }
-    Ok(machines)
-}
-
-async fn ask(id: WorkerId, url: &str, roots: &Roots) -> Option<Machine> {
-    let worker = WorkerClient::connect_trusting(url, roots).await.ok()?;
-    let info = worker.info().await.ok().filter(|_| worker.id() == id)?;
-    let calls = info.typical_calls.into_iter();
-    Some(Machine {
-        processors: info.query_processors,
-        calls: calls.map(|call| (call.name, call.nanoseconds)).collect(),
-    })
 }
 
 /// The next era, if it began now and had this stake in addition.
@@ -386,7 +376,7 @@ fn parameters(settings: &Settings) -> Parameters {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{machines::Machine, *};
 
     const SYSTEM: ContractId = ContractId::repeat_byte(1);
     const OTHER: ContractId = ContractId::repeat_byte(2);
@@ -414,13 +404,69 @@ mod tests {
         assert!(Weights::add(&stakes, &SYSTEM, None, 1).is_none());
     }
 
+    fn machine() -> Machine {
+        Machine {
+            processors: 2,
+            calls: vec![("read".into(), 100_000)],
+        }
+    }
+
+    fn shown(machines: &Machines) -> (String, Json) {
+        let weights = weights(&[(OTHER, 6_000)], None, 2_000);
+        let (text, json) = on_contract(&weights, machines, 2_000, ClusterId::repeat_byte(3));
+        (text, json["on_a_contract"].clone())
+    }
+
     #[test]
-    fn calls_each_second_add_up_over_the_workers() {
-        let machine = |processors, nanoseconds| Machine {
-            processors,
-            calls: vec![("read".into(), nanoseconds)],
-        };
-        let rates = rates(&[machine(2, 100_000), machine(1, 50_000)]);
-        assert_eq!(rates["read"], (50_000, 40_000.0));
+    fn calls_are_those_of_the_clusters_workers_if_these_tell_what_they_cost() {
+        let (text, json) = shown(&Machines {
+            own: vec![machine(), machine()],
+            others: None,
+        });
+        assert!(text.contains("25.00 % of each worker;"), "{text}");
+        assert_eq!(
+            (&json["workers"], &json["measured_by"]),
+            (&json!(2), &json!("cluster"))
+        );
+        assert_eq!(json["calls"][0]["per_second"], 10_000.0);
+    }
+
+    #[test]
+    fn a_cluster_without_workers_has_figures_of_others_that_say_whose_they_are() {
+        for (place, whose, key) in [
+            (
+                Place::General,
+                "by 1 worker of the general cluster",
+                "general_cluster",
+            ),
+            (Place::Elsewhere, "by 1 worker elsewhere", "other_workers"),
+        ] {
+            let (text, json) = shown(&Machines {
+                own: Vec::new(),
+                others: Some((place, vec![machine()])),
+            });
+            assert!(text.contains("25.00 % of each worker that comes"), "{text}");
+            assert!(text.contains(whose), "{text}");
+            assert_eq!(
+                (&json["workers"], &json["measured_by"]),
+                (&json!(0), &json!(key))
+            );
+            let call = &json["calls"][0];
+            assert_eq!(call["per_second_on_one_worker"], 5_000.0);
+            assert_eq!(call["per_second"], Json::Null, "it is not the cluster's");
+        }
+    }
+
+    #[test]
+    fn if_nobody_tells_the_share_is_all_there_is_to_say() {
+        let (text, json) = shown(&Machines {
+            own: Vec::new(),
+            others: None,
+        });
+        assert!(text.contains("No worker tells yet"), "{text}");
+        assert_eq!(
+            (&json["share"], &json["measured_by"]),
+            (&json!(0.25), &Json::Null)
+        );
     }
 }

@@ -62,6 +62,20 @@ async fn eras_move_workers_to_where_stake_is_and_pay_them_to_the_last_unit() {
     let favourite = name(workers[3].id);
     net.phat(&format!("cluster prefer {favourite} --cluster 3"));
     let estimated = net.phat("economy estimate --stake 0 --cluster 2");
+    // Cluster 2 has no worker yet: what calls cost is told by those that may come.
+    let contract = net.phat("economy estimate --stake 5PHA --cluster 2")["on_a_contract"].clone();
+    assert_eq!(
+        (&contract["workers"], &contract["share"]),
+        (&json!(0), &json!(1.0))
+    );
+    assert_eq!(contract["measured_by"], "general_cluster");
+    for call in contract["calls"].as_array().unwrap() {
+        assert!(
+            call["per_second_on_one_worker"].as_f64().unwrap() > 0.0,
+            "{call}"
+        );
+    }
+    assert_ne!(contract["calls"], json!([]));
     net.next_era().await;
     *net.eras.last_mut().unwrap() = json!({
         "stakes": {
@@ -101,6 +115,14 @@ async fn eras_move_workers_to_where_stake_is_and_pay_them_to_the_last_unit() {
         foreign.contains("is not a worker of the cluster"),
         "{foreign}"
     );
+
+    let contract =
+        net.phat("economy estimate --stake 5PHA --contract two")["on_a_contract"].clone();
+    assert_eq!(
+        (&contract["workers"], &contract["measured_by"]),
+        (&json!(before.len()), &json!("cluster"))
+    );
+    assert!(contract["calls"][0]["per_second"].as_f64().unwrap() > 0.0);
 
     // Stake goes from cluster 3 to 2, and so does power: who comes has the state of its new cluster.
     net.phat("unstake cluster 3 --suri //Charlie");
