@@ -13,13 +13,13 @@
 
 mod running;
 
-use phat_client::{Account, Bundle, ChainClient, Client, Options, WorkerClient, chain::Call};
+use phat_client::{Account, Options, WorkerClient, chain::Call};
 use phat_primitives::{MessageNumber, receipt::Receipt};
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use running::{Network, Stream, receipts_seen, start, worker::Worker};
+use running::{Network, Stream, clients::bundle, receipts_seen, start, worker::Worker};
 use std::{
     collections::BTreeMap,
-    env, fs,
+    env,
     path::Path,
     time::{Duration, Instant},
 };
@@ -39,21 +39,9 @@ fn setting(name: &str, default: u64) -> u64 {
     }
 }
 
-fn token() -> Bundle {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts");
-    Bundle::parse(&fs::read(format!("{folder}/token.contract")).unwrap()).unwrap()
-}
-
 fn network(folder: &Path) -> Network {
     let options = ["--block-time", "0.2", "--workers", "2"];
     start(&folder.join("network"), &options)
-}
-
-async fn client(network: &Network, worker: &str, account: Account) -> Client {
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
-    Client::connect(chain, Some(worker), None, account)
-        .await
-        .unwrap()
 }
 
 fn bob() -> Account {
@@ -62,9 +50,8 @@ fn bob() -> Account {
 
 /// Gives Bob what he needs to send commands: tokens, and money in the cluster.
 async fn endow(network: &Network) {
-    let alice = Account::from_suri("//Alice").unwrap();
-    let alice = client(network, &network.worker(0), alice).await;
-    let (token, api) = (network.contract("token"), token().interface);
+    let alice = network.client(0, "//Alice").await;
+    let (token, api) = (network.contract("token"), bundle("token").interface);
     let args = ["//Bob", "100000", ""];
     let moved = alice
         .call(token, &api, "transfer", &args, &Options::default())
@@ -103,7 +90,7 @@ impl Seen {
             info.blocknum
         );
         self.next = info.blocknum;
-        let client = client(network, url, bob()).await;
+        let client = network.client_at(url, "//Bob").await;
         let known: Vec<_> = self.receipts.keys().copied().collect();
         let again = receipts_seen(&client, &known).await;
         assert_eq!(again.len(), known.len(), "a receipt is gone");
@@ -143,9 +130,9 @@ async fn a_worker_that_is_killed_loses_nothing() {
         // Not Alice, who operates the worker.
         let load = Stream::begin_as(
             bob(),
-            client(&network, &network.worker(0), bob()).await,
+            network.client(0, "//Bob").await,
             network.contract("token"),
-            &token().interface,
+            &bundle("token").interface,
             "//Charlie",
         );
         load.wait_for(1).await;
@@ -191,7 +178,7 @@ async fn a_worker_that_is_killed_loses_nothing() {
         sleep(Duration::from_millis(100)).await;
     }
     assert!(agreed, "the workers end with different states");
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
+    let chain = network.connect().await;
     for worker in chain.workers().await.unwrap() {
         assert_eq!(chain.divergence(worker).await.unwrap(), None);
     }

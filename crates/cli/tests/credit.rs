@@ -6,32 +6,26 @@
 mod running;
 
 use phat_client::{
-    Account, Bundle, Caller, ChainClient, Terms, WorkerClient,
+    Account, Caller, ChainClient, Terms, WorkerClient,
     chain::{Credit, Slice},
     primitives::{Balance, ids::cluster_id, query::InkQueryData},
     worker::WorkerError,
 };
-use running::{Network, start};
-use serde_json::Value;
-use std::{path::Path, time::Duration};
+use running::{
+    Network,
+    clients::{bundle, found},
+    start,
+};
+use std::time::Duration;
 
 const PHA: Balance = 1_000_000_000_000;
-
-fn json(network: &Network, folder: &Path, args: &[&str]) -> Value {
-    let output = network.phat(folder, args);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{args:?}: {said}");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 fn bob() -> Account {
     Account::from_suri("//Bob").unwrap()
 }
 
 fn question() -> InkQueryData {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts");
-    let bytes = std::fs::read(format!("{folder}/token.contract")).unwrap();
-    let interface = Bundle::parse(&bytes).unwrap().interface;
+    let interface = bundle("token").interface;
     let function = interface.message("total_supply").unwrap();
     InkQueryData::InkMessage {
         payload: interface.encode_call(function, &[""; 0]).unwrap(),
@@ -73,21 +67,11 @@ async fn credit(chain: &ChainClient) -> Option<Credit> {
     chain.credit(cluster_id(1), &account).await.unwrap()
 }
 
-async fn until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..300 {
-        if let Some(found) = found().await {
-            return found;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("never: {what}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_asked_at_once_spend_a_credit_together_and_no_more() {
     let folder = tempfile::tempdir().unwrap();
     let network = start(folder.path(), &[]);
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
+    let chain = network.connect().await;
     let policy = ["cluster", "policy", "--deploy", "owner", "--fee-model"];
     let model = |model| [&policy[..], &[model, "--suri", "//Alice"]].concat();
     let refused = ask(&network, 0, PHA).await;
@@ -95,11 +79,11 @@ async fn workers_asked_at_once_spend_a_credit_together_and_no_more() {
         matches!(&refused, Err(WorkerError::Refused { code, .. }) if code == "not-paid-by-weight"),
         "{refused:?}"
     );
-    json(&network, folder.path(), &model("pay-per-weight"));
+    network.does(folder.path(), &model("pay-per-weight"));
     let prepay = [
         "credit", "prepay", "20PHA", "--slice", "6PHA", "--suri", "//Bob",
     ];
-    json(&network, folder.path(), &prepay);
+    network.does(folder.path(), &prepay);
 
     let (one, two, three) = tokio::join!(
         ask_all(&network, 0),
@@ -113,12 +97,12 @@ async fn workers_asked_at_once_spend_a_credit_together_and_no_more() {
     let prepay = [
         "credit", "prepay", "10PHA", "--slice", "4PHA", "--suri", "//Bob",
     ];
-    json(&network, folder.path(), &prepay);
-    until("a slice", async || ask(&network, 1, PHA).await.ok()).await;
+    network.does(folder.path(), &prepay);
+    found("a slice", async || ask(&network, 1, PHA).await.ok()).await;
     let before = chain.balance(&bob().id()).await.unwrap().free;
     let withdraw = ["credit", "withdraw", "--suri", "//Bob"];
-    json(&network, folder.path(), &withdraw);
-    until("the credit is closed", async || {
+    network.does(folder.path(), &withdraw);
+    found("the credit is closed", async || {
         credit(&chain).await.is_none().then_some(())
     })
     .await;
@@ -145,25 +129,25 @@ async fn a_worker_that_stops_gives_back_and_one_that_is_killed_does_not_spend_wh
         "--suri",
         "//Alice",
     ];
-    json(&network, folder.path(), &policy);
+    network.does(folder.path(), &policy);
     let prepay = [
         "credit", "prepay", "10PHA", "--slice", "4PHA", "--suri", "//Bob",
     ];
-    json(&network, folder.path(), &prepay);
-    until("a slice", async || ask(&network, 0, PHA).await.ok()).await;
+    network.does(folder.path(), &prepay);
+    found("a slice", async || ask(&network, 0, PHA).await.ok()).await;
     network.stop();
 
     let network = start(folder.path(), &["--workers", "1"]);
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
+    let chain = network.connect().await;
     let kept = credit(&chain).await.unwrap();
     assert_eq!((kept.free, kept.slices), (9 * PHA, vec![]));
     drop(chain);
-    until("a slice", async || ask(&network, 0, PHA).await.ok()).await;
+    found("a slice", async || ask(&network, 0, PHA).await.ok()).await;
     network.kill();
 
     // What of the four it has spent nobody knows: five are left for the next start.
     let network = start(folder.path(), &["--workers", "1"]);
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
+    let chain = network.connect().await;
     assert_eq!(ask_all(&network, 0).await, 5);
     let kept = credit(&chain).await.unwrap();
     let lost = |slice: &&Slice| (slice.lent, slice.spent) == (4 * PHA, 0);

@@ -2,39 +2,21 @@
 
 mod running;
 
-use phat_client::{Account, Bundle, ChainClient, Client, Interface, Options, WorkerClient};
+use phat_client::{Account, Client, Interface, Options, WorkerClient};
 use phat_primitives::{
     ContractId,
     receipt::{Receipt, Success},
 };
-use running::{Network, start};
+use running::{Network, clients::bundle, start};
 use serde_json::Value;
 use std::time::Duration;
 
 /// What the token is made with, see the examples of `phat dev`.
 const SUPPLY: u128 = 1_000_000_000_000_000_000;
 
-fn bundle(name: &str) -> Bundle {
-    let path = format!(
-        "{}/../../contracts/artifacts/{name}.contract",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    Bundle::parse(&std::fs::read(path).expect("the bundle is committed")).expect("it is a bundle")
-}
-
-async fn client(network: &Network, worker: usize, suri: &str) -> Client {
-    let chain = ChainClient::connect(network.chain())
-        .await
-        .expect("the chain answers");
-    let account = Account::from_suri(suri).expect("a development account");
-    Client::connect(chain, Some(&network.worker(worker)), None, account)
-        .await
-        .expect("the worker is in the cluster")
-}
-
 /// An account's tokens, asked of one worker.
 async fn balance(network: &Network, worker: usize, token: ContractId, owner: &str) -> u128 {
-    let client = client(network, worker, owner).await;
+    let client = network.client(worker, owner).await;
     let api = bundle("token").interface;
     let answer = client
         .query(token, &api, "balance_of", &[owner])
@@ -99,7 +81,7 @@ async fn a_token_moves_by_command_and_every_worker_says_the_same() {
     for worker in 0..3 {
         assert_eq!(balance(&network, worker, token, "//Alice").await, SUPPLY);
     }
-    let alice = client(&network, 0, "//Alice").await;
+    let alice = network.client(0, "//Alice").await;
     transfer(&alice, token, "//Bob", 1_000).await;
     assert!(all_equal(&roots(&network).await));
     for worker in 0..3 {
@@ -110,7 +92,7 @@ async fn a_token_moves_by_command_and_every_worker_says_the_same() {
         assert_eq!(balance(&network, worker, token, "//Bob").await, 1_000);
     }
     // More than Bob has: the trial run says so, with the contract's own error.
-    let bob = client(&network, 1, "//Bob").await;
+    let bob = network.client(1, "//Bob").await;
     let api = bundle("token").interface;
     let refused = bob
         .call(
@@ -142,7 +124,7 @@ async fn a_contract_reads_from_a_server_and_keeps_what_it_found() {
     let api = bundle("http").interface;
     let server = running::json_server(r#"{"rates": {"EUR": "0.91", "n": [1, 2]}}"#).await;
     let url = format!("http://{server}/rates");
-    let alice = client(&network, 1, "//Alice").await;
+    let alice = network.client(1, "//Alice").await;
     let fetched = alice
         .query(http, &api, "fetch", &[url.as_str(), "/rates/EUR"])
         .await
@@ -158,7 +140,7 @@ async fn a_contract_reads_from_a_server_and_keeps_what_it_found() {
         .await
         .expect("applied");
     for worker in 0..3 {
-        let client = client(&network, worker, "//Bob").await;
+        let client = network.client(worker, "//Bob").await;
         let none: [&str; 0] = [];
         let kept = client
             .query(http, &api, "latest", &none)
@@ -233,7 +215,7 @@ fn a_bundle_of_ink_3_is_deployed_called_and_asked_by_the_names_of_its_messages()
 async fn what_goes_wrong_in_a_contract_is_told_and_hurts_nobody() {
     let folder = tempfile::tempdir().expect("a folder");
     let network = start(folder.path(), &["--no-examples"]);
-    let alice = client(&network, 0, "//Alice").await;
+    let alice = network.client(0, "//Alice").await;
     let caller = bundle("caller");
     let none: [&str; 0] = [];
     let deployed = alice
@@ -307,7 +289,7 @@ async fn kills_in_the_middle_of_a_stream_lose_no_applied_command() {
     let mut ordered = Vec::new();
     let mut receipts: Vec<Receipt> = Vec::new();
     for round in 0..3 {
-        let alice = client(&network, round, "//Alice").await;
+        let alice = network.client(round, "//Alice").await;
         let stream =
             running::Stream::begin(alice.clone(), token, &bundle("token").interface, "//Bob");
         // The kill comes while commands are being sent, ordered and applied.
@@ -318,7 +300,7 @@ async fn kills_in_the_middle_of_a_stream_lose_no_applied_command() {
         receipts.extend(seen);
 
         network = start(folder.path(), &[]);
-        let alice = client(&network, round, "//Alice").await;
+        let alice = network.client(round, "//Alice").await;
         for number in &ordered {
             // It was in a block of the chain, so it is applied in the end.
             let receipt = alice.wait_for_receipt(*number).await.expect("a receipt");
@@ -350,7 +332,7 @@ async fn kills_in_the_middle_of_a_stream_lose_no_applied_command() {
 async fn money_goes_into_a_cluster_and_out_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let network = start(folder.path(), &["--no-examples", "--block-time", "0.3"]);
-    let client = client(&network, 0, "//Charlie").await;
+    let client = network.client(0, "//Charlie").await;
     let id = Account::from_suri("//Charlie").expect("an account").id();
     let amount = 5_000_000_000_000;
     running::transfer_to_cluster(&client, amount).await;
@@ -393,7 +375,7 @@ async fn a_worker_that_comes_later_has_the_same_state() {
     let folder = tempfile::tempdir().expect("a folder");
     let network = start(folder.path(), &["--workers", "2"]);
     let token = network.contract("token");
-    let alice = client(&network, 0, "//Alice").await;
+    let alice = network.client(0, "//Alice").await;
     transfer(&alice, token, "//Bob", 77).await;
     network.stop();
     let network = start(folder.path(), &["--workers", "4"]);
@@ -476,7 +458,7 @@ async fn workers_renew_their_evidence_and_one_that_cannot_goes_out_of_service_an
     assert_eq!(renewed["in_service"], true);
     assert_eq!(out["cluster"], Value::Null, "{out:#}");
     // The others are fine, and serve.
-    let alice = client(&network, 0, "//Alice").await;
+    let alice = network.client(0, "//Alice").await;
     transfer(&alice, token, "//Bob", 5).await;
     assert_eq!(balance(&network, 1, token, "//Bob").await, 5);
     network.stop();
@@ -497,7 +479,7 @@ async fn a_network_whose_evidence_expired_while_it_was_stopped_comes_up_again() 
     let options = ["--evidence-life", "12", "--block-time", "1"];
     let network = start(folder.path(), &options);
     let token = network.contract("token");
-    let alice = client(&network, 0, "//Alice").await;
+    let alice = network.client(0, "//Alice").await;
     transfer(&alice, token, "//Bob", 7).await;
     network.stop();
     tokio::time::sleep(Duration::from_secs(13)).await;

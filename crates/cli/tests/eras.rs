@@ -6,15 +6,14 @@ mod running;
 
 use jsonrpsee::{core::client::ClientT, rpc_params, ws_client::WsClientBuilder};
 use pallet_phat_economy::{Call as Economy, Settings};
-use phat_client::{Account, Bundle, ChainClient, Client, Output, WorkerClient};
+use phat_client::WorkerClient;
 use phat_primitives::{ClusterId, WorkerId, ids::cluster_id};
 use phat_runtime::{PHA, RuntimeCall, presets, signed_extrinsic};
 use polkadot_sdk::{
     pallet_sudo, pallet_utility,
     sp_core::{Pair, sr25519},
 };
-use running::{Network, start};
-use std::{fs, time::Duration};
+use running::{Network, clients::until, start};
 
 type Calls = pallet_phat_economy::Call<phat_runtime::Runtime>;
 type Clusters = pallet_phat_clusters::Call<phat_runtime::Runtime>;
@@ -29,7 +28,7 @@ fn as_root(call: Calls) -> RuntimeCall {
 
 /// Alice sends all of these, or none.
 async fn send(network: &Network, calls: Vec<RuntimeCall>) {
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
+    let chain = network.connect().await;
     let rpc = WsClientBuilder::default()
         .build(network.chain())
         .await
@@ -49,31 +48,16 @@ async fn send(network: &Network, calls: Vec<RuntimeCall>) {
         .unwrap();
 }
 
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    for _ in 0..600 {
-        if done().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("never: {what}");
-}
-
-async fn members(network: &Network, cluster: ClusterId) -> Vec<WorkerId> {
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
-    chain.cluster_workers(cluster).await.unwrap()
-}
-
 /// The address of a worker.
 async fn url(network: &Network, worker: WorkerId) -> String {
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
+    let chain = network.connect().await;
     chain.endpoints(worker).await.unwrap().remove(0)
 }
 
 /// Waits until a worker has the state that the cluster has agreed on last, which has been told to the
 /// chain.
 async fn serves(network: &Network, worker: WorkerId, cluster: ClusterId) {
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
+    let chain = network.connect().await;
     let url = url(network, worker).await;
     until("the worker has the state of its cluster", async || {
         let Some(block) = chain.agreed_blocks(cluster).await.unwrap().pop() else {
@@ -93,22 +77,7 @@ async fn serves(network: &Network, worker: WorkerId, cluster: ClusterId) {
 
 /// What a worker says that Bob has of the token.
 async fn balance_of_bob(network: &Network, worker: WorkerId) -> String {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts");
-    let token = Bundle::parse(&fs::read(format!("{folder}/token.contract")).unwrap()).unwrap();
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
-    let url = url(network, worker).await;
-    let alice = Account::from_suri("//Alice").unwrap();
-    let client = Client::connect(chain, Some(&url), None, alice)
-        .await
-        .unwrap();
-    let contract = network.contract("token");
-    let answer = client
-        .query(contract, &token.interface, "balance_of", &["//Bob"])
-        .await;
-    match answer.unwrap().output {
-        Output::Value(value) => value.to_string(),
-        other => panic!("{other:?}"),
-    }
+    network.balance_of_bob(&url(network, worker).await).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,7 +86,7 @@ async fn workers_go_where_the_stake_is_and_come_back_with_the_state() {
     let options = ["--block-time", "0.2", "--workers", "4"];
     let network = start(folder.path(), &options);
     let (general, other) = (cluster_id(1), cluster_id(2));
-    let workers = members(&network, general).await;
+    let workers = network.members(general).await;
     assert_eq!(workers.len(), 4);
     let before = balance_of_bob(&network, workers[0]).await;
 
@@ -159,13 +128,13 @@ async fn workers_go_where_the_stake_is_and_come_back_with_the_state() {
     // All power belongs to the one cluster that has stake, and all workers but those that it cannot
     // take before it has the state: it is new, so nobody has to wait but for the state of the old one.
     until("three workers have moved", async || {
-        members(&network, other).await.len() >= 3
+        network.members(other).await.len() >= 3
     })
     .await;
-    for worker in members(&network, other).await {
+    for worker in network.members(other).await {
         serves(&network, worker, other).await;
     }
-    let stayed = members(&network, general).await;
+    let stayed = network.members(general).await;
     assert_eq!(stayed.len(), 1, "the last one keeps the state");
     assert_eq!(balance_of_bob(&network, stayed[0]).await, before);
 
@@ -175,10 +144,10 @@ async fn workers_go_where_the_stake_is_and_come_back_with_the_state() {
     };
     send(&network, vec![back.into()]).await;
     until("the workers are back", async || {
-        members(&network, general).await.len() >= 3
+        network.members(general).await.len() >= 3
     })
     .await;
-    for worker in members(&network, general).await {
+    for worker in network.members(general).await {
         serves(&network, worker, general).await;
         assert_eq!(balance_of_bob(&network, worker).await, before);
     }

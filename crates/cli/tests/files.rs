@@ -6,14 +6,17 @@
 
 mod running;
 
-use phat_client::{Account, Bundle, ChainClient, Client, WorkerClient};
 use phat_follower::Genesis;
 use phat_primitives::{AccountId, BlockNumber, Hash};
 use phat_worker::{
     Config, Engines, Platform, SnapshotConfig, SoftwareAttester, Worker, egress::EgressConfig,
     server::ServerLimits,
 };
-use running::{Network, Stream, fails, start};
+use running::{
+    Network, Stream,
+    clients::{agree, bundle},
+    fails, start,
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -28,50 +31,20 @@ fn worker_folder(network: &Path, index: usize) -> PathBuf {
     network.join(format!("worker-{index}"))
 }
 
-async fn client(network: &Network, worker: usize) -> Client {
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
-    let alice = Account::from_suri("//Alice").unwrap();
-    let worker = network.worker(worker);
-    Client::connect(chain, Some(&worker), None, alice)
-        .await
-        .unwrap()
-}
-
 /// Lets the cluster do some work.
 async fn work(network: &Network, commands: usize) {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../contracts/artifacts/token.contract"
-    );
-    let token = Bundle::parse(&fs::read(path).unwrap()).unwrap();
-    let client = client(network, 0).await;
+    let client = network.client(0, "//Alice").await;
     let contract = network.contract("token");
-    let stream = Stream::begin(client, contract, &token.interface, "//Bob");
+    let stream = Stream::begin(client, contract, &bundle("token").interface, "//Bob");
     stream.wait_for(commands).await;
     stream.stop();
-}
-
-/// Waits until both workers have the same state of the same block, and says which.
-async fn agree(network: &Network) -> String {
-    for _ in 0..600 {
-        let mut roots = Vec::new();
-        for index in 0..2 {
-            let worker = WorkerClient::connect(&network.worker(index)).await.unwrap();
-            roots.push(worker.info().await.unwrap().state_root);
-        }
-        if roots[0] == roots[1] && !roots[0].is_empty() {
-            return roots.swap_remove(0);
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("the workers do not agree");
 }
 
 /// A network that has done some work and was stopped; its genesis.
 async fn stopped(folder: &Path) -> Genesis {
     let network = start(folder, &OPTIONS);
     work(&network, 5).await;
-    agree(&network).await;
+    agree(&network.worker(0), &network.worker(1)).await;
     let genesis = phat_worker::beginning(network.chain(), None).await.unwrap();
     network.stop();
     genesis
@@ -231,7 +204,7 @@ async fn an_older_copy_of_a_workers_files_catches_up_and_reports_on() {
     copy(&worker_folder(&home, 1), &old);
     let network = start(&home, &OPTIONS);
     work(&network, 5).await;
-    agree(&network).await;
+    agree(&network.worker(0), &network.worker(1)).await;
     network.stop();
     copy(&old, &worker_folder(&home, 1));
     // Its snapshots are damaged as well: it has no need of them.
@@ -243,8 +216,8 @@ async fn an_older_copy_of_a_workers_files_catches_up_and_reports_on() {
     }
     let network = start(&home, &OPTIONS);
     work(&network, 3).await;
-    agree(&network).await;
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
+    agree(&network.worker(0), &network.worker(1)).await;
+    let chain = network.connect().await;
     for worker in chain.workers().await.unwrap() {
         assert_eq!(chain.divergence(worker).await.unwrap(), None);
     }
@@ -286,7 +259,7 @@ async fn a_network_with_damaged_files_says_which_and_starts_afresh_when_told() {
         fs::write(file, good).unwrap();
     }
     let network = start(&home, &OPTIONS);
-    agree(&network).await;
+    agree(&network.worker(0), &network.worker(1)).await;
     network.stop();
     fs::write(&chain, b"nothing of use").unwrap();
     let fresh = [&OPTIONS[..], &["--fresh"]].concat();

@@ -4,51 +4,13 @@
 
 mod running;
 
-use phat_client::{Account, Bundle, ChainClient, Client, Output, WorkerClient};
 use phat_primitives::ids::cluster_id;
 use running::{
-    Network, Stream, start,
+    Stream,
+    clients::{agree, bundle},
+    start,
     worker::{Worker, refused},
 };
-use std::{fs, time::Duration};
-
-fn token() -> Bundle {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts");
-    Bundle::parse(&fs::read(format!("{folder}/token.contract")).unwrap()).unwrap()
-}
-
-async fn client(network: &Network, worker: &str) -> Client {
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
-    let alice = Account::from_suri("//Alice").unwrap();
-    Client::connect(chain, Some(worker), None, alice)
-        .await
-        .unwrap()
-}
-
-async fn balance_of_bob(network: &Network, worker: &str) -> String {
-    let client = client(network, worker).await;
-    let (token, api) = (network.contract("token"), token().interface);
-    let answer = client.query(token, &api, "balance_of", &["//Bob"]).await;
-    match answer.unwrap().output {
-        Output::Value(value) => value.to_string(),
-        other => panic!("{other:?}"),
-    }
-}
-
-async fn state_root(url: &str) -> String {
-    let worker = WorkerClient::connect(url).await.unwrap();
-    worker.info().await.unwrap().state_root
-}
-
-async fn agree(one: &str, other: &str) {
-    for _ in 0..600 {
-        if state_root(one).await == state_root(other).await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("{one} and {other} never agree");
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_successor_is_the_same_worker_and_its_predecessor_stops_for_good() {
@@ -56,9 +18,9 @@ async fn a_successor_is_the_same_worker_and_its_predecessor_stops_for_good() {
     let options = ["--block-time", "0.1", "--workers", "2"];
     let network = start(&folder.path().join("network"), &options);
     let stream = Stream::begin(
-        client(&network, &network.worker(0)).await,
+        network.client(0, "//Alice").await,
         network.contract("token"),
-        &token().interface,
+        &bundle("token").interface,
         "//Bob",
     );
     stream.wait_for(5).await;
@@ -100,13 +62,17 @@ async fn a_successor_is_the_same_worker_and_its_predecessor_stops_for_good() {
     let new = Worker::start(&home, &network, &options);
     assert_eq!(new.text("worker"), id);
     let url = new.text("url");
-    assert_ne!(balance_of_bob(&network, &url).await, "0");
+    assert_ne!(network.balance_of_bob(&url).await, "0");
     agree(&url, &network.worker(0)).await;
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
-    let members = chain.cluster_workers(cluster_id(1)).await.unwrap();
+    let members = network.members(cluster_id(1)).await;
     let present = members.iter().find(|worker| worker.to_string() == id);
     assert_eq!(members.len(), 3, "nobody has joined or left");
-    let endpoints = chain.endpoints(*present.unwrap()).await.unwrap();
+    let endpoints = network
+        .connect()
+        .await
+        .endpoints(*present.unwrap())
+        .await
+        .unwrap();
     assert_eq!(endpoints, [url.as_str()]);
 
     // The old one has ended without an error, and does not start again.

@@ -5,42 +5,27 @@
 mod running;
 
 use phat_client::{
-    Account, Bundle, ChainClient, Client, Options,
+    Options,
     logs::{LogEntry, LogRecord},
 };
-use running::{Network, start};
+use running::{
+    clients::{artifact, bundle},
+    start,
+};
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
     time::Duration,
 };
 
-fn artifact(name: &str) -> String {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts");
-    format!("{folder}/{name}.contract")
-}
-
-fn bundle(name: &str) -> Bundle {
-    Bundle::parse(&std::fs::read(artifact(name)).unwrap()).unwrap()
-}
-
-async fn client(network: &Network, suri: &str) -> Client {
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
-    let account = Account::from_suri(suri).unwrap();
-    let url = network.worker(0);
-    Client::connect(chain, Some(&url), None, account)
-        .await
-        .unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contracts_log_is_for_who_made_it_and_for_the_clusters_owner() {
     let folder = tempfile::tempdir().unwrap();
     let network = start(folder.path(), &["--no-examples", "--workers", "1"]);
     let (alice, bob, charlie) = (
-        client(&network, "//Alice").await,
-        client(&network, "//Bob").await,
-        client(&network, "//Charlie").await,
+        network.client(0, "//Alice").await,
+        network.client(0, "//Bob").await,
+        network.client(0, "//Charlie").await,
     );
     let token = bundle("token");
     let supply = ["1_000", "Token", "TKN", "12"];

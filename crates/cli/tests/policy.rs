@@ -5,20 +5,19 @@
 mod running;
 
 use phat_client::{
-    Account, Bundle, ChainClient, Client, Options,
+    Options,
     primitives::{
         policy::{Refusal, Refused},
         receipt::Failure,
     },
 };
-use running::{Network, start};
+use running::{
+    Network,
+    clients::{artifact, bundle},
+    start,
+};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-
-fn file(name: &str) -> PathBuf {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts");
-    PathBuf::from(format!("{folder}/{name}.contract"))
-}
+use std::path::Path;
 
 /// A user's folder and the network.
 struct At<'a> {
@@ -29,12 +28,8 @@ struct At<'a> {
 impl At<'_> {
     /// A command of `phat` that works, as an account.
     fn does(&self, suri: &str, args: &[&str]) -> Value {
-        let output = self
-            .network
-            .phat(self.folder, &[args, &["--suri", suri]].concat());
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{args:?}: {said}");
-        serde_json::from_slice(&output.stdout).unwrap()
+        self.network
+            .does(self.folder, &[args, &["--suri", suri]].concat())
     }
 
     /// A command of `phat` that fails: what it says.
@@ -51,17 +46,8 @@ impl At<'_> {
     }
 
     fn deploys(&self, suri: &str, name: &str, args: &[&str]) -> Value {
-        let path = file(name).display().to_string();
+        let path = artifact(name);
         self.does(suri, &[&["deploy", &path], args].concat())
-    }
-
-    async fn client(&self, suri: &str) -> Client {
-        let chain = ChainClient::connect(self.network.chain()).await.unwrap();
-        let account = Account::from_suri(suri).unwrap();
-        let url = self.network.worker(0);
-        Client::connect(chain, Some(&url), None, account)
-            .await
-            .unwrap()
     }
 }
 
@@ -84,14 +70,12 @@ async fn a_control_contract_refuses_with_its_reason_until_it_allows() {
     assert!(set["control"]["contract"].is_string(), "{set}");
 
     // A command that is in a block: its receipt has the reason and the code.
-    let bob = at.client("//Bob").await;
-    let api = Bundle::parse(&std::fs::read(file("flipper")).unwrap())
-        .unwrap()
-        .interface;
+    let bob = network.client(0, "//Bob").await;
+    let api = bundle("flipper").interface;
     let id = flipper["contract"].as_str().unwrap();
     let id = hex::decode(id.trim_start_matches("0x")).unwrap();
     let id = phat_primitives::ContractId::from_slice(&id);
-    let alice = at.client("//Alice").await;
+    let alice = network.client(0, "//Alice").await;
     let options = Options {
         gas_limit: Some(10_000_000_000),
         ..Options::default()
@@ -116,7 +100,7 @@ async fn a_control_contract_refuses_with_its_reason_until_it_allows() {
     );
     assert_eq!(would["refused"], json!({"by": "control", "code": 2}));
     for how in [&[][..], &["--private"]] {
-        let path = file("flipper").display().to_string();
+        let path = artifact("flipper");
         let args = [&["deploy", &path, "true", "--constructor", "new"], how].concat();
         let would = at.fails("//Bob", &args);
         assert!(text(&would).contains("only members deploy"), "{would}");
@@ -198,7 +182,7 @@ async fn the_owner_says_who_deploys_and_who_pays_no_gas() {
     assert_eq!(shown["free"], set["free"]);
     assert_eq!(shown["fee_model"], "stake");
 
-    let path = file("flipper").display().to_string();
+    let path = artifact("flipper");
     for how in [&[][..], &["--private"]] {
         let deploy = ["deploy", &path, "true", "--constructor", "new"];
         let refused = at.fails("//Bob", &[&deploy[..], how].concat());

@@ -10,7 +10,7 @@ use jsonrpsee::{
     ws_client::{WsClient, WsClientBuilder},
 };
 use phat_client::{
-    Account, Bundle, ChainClient, Client, ClientError, Options,
+    Account, ClientError, Options,
     chain::Call,
     primitives::{
         command::EncryptedData,
@@ -18,26 +18,12 @@ use phat_client::{
         receipt::{Failure, Success},
     },
 };
-use running::{Network, start};
+use running::{clients::bundle, start};
 use serde_json::{Value, json};
-use std::{collections::HashSet, path::Path};
+use std::collections::HashSet;
 
 /// Length of the pieces of a secret that are looked for.
 const PIECE: usize = 12;
-
-fn bundle(name: &str) -> Bundle {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts");
-    Bundle::parse(&std::fs::read(format!("{folder}/{name}.contract")).unwrap()).unwrap()
-}
-
-async fn client(network: &Network, suri: &str) -> Client {
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
-    let account = Account::from_suri(suri).unwrap();
-    let url = network.worker(0);
-    Client::connect(chain, Some(&url), None, account)
-        .await
-        .unwrap()
-}
 
 /// Everything that the chain tells of its blocks from the one after `first` on: header and
 /// transactions, events, and what workers are told.
@@ -94,13 +80,6 @@ fn shows(told: &[u8], secret: &[u8]) -> bool {
     told.windows(PIECE).any(|piece| pieces.contains(piece))
 }
 
-fn phat(network: &Network, folder: &Path, args: &[&str]) -> Value {
-    let output = network.phat(folder, args);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{args:?}: {said}");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_private_deployment_but_its_sizes_shows_on_the_chain() {
     let folder = tempfile::tempdir().unwrap();
@@ -110,7 +89,7 @@ async fn nothing_of_a_private_deployment_but_its_sizes_shows_on_the_chain() {
         .build(network.chain())
         .await
         .unwrap();
-    let bob = client(&network, "//Bob").await;
+    let bob = network.client(0, "//Bob").await;
     let token = bundle("token");
     let (code, name) = (token.code().unwrap(), "A name that nobody must read");
     let args = ["987_654_321_987_654_321", name, "SECRETSYMBOL", "12"];
@@ -157,7 +136,7 @@ async fn nothing_of_a_private_deployment_but_its_sizes_shows_on_the_chain() {
         salt: Some(salt.clone()),
         ..Options::default()
     };
-    let alice = client(&network, "//Alice").await;
+    let alice = network.client(0, "//Alice").await;
     alice.upload(&token).await.unwrap();
     alice.deploy(&token, "new", &args, &options).await.unwrap();
     let told_in_public = told(&rpc, before).await;
@@ -171,8 +150,8 @@ async fn a_private_deployment_that_fails_is_explained_to_its_sender_only() {
     let folder = tempfile::tempdir().unwrap();
     let network = start(folder.path(), &["--no-examples", "--workers", "1"]);
     let (bob, alice) = (
-        client(&network, "//Bob").await,
-        client(&network, "//Alice").await,
+        network.client(0, "//Bob").await,
+        network.client(0, "//Alice").await,
     );
     let flipper = bundle("flipper");
     let options = Options {
@@ -224,18 +203,18 @@ fn the_commands_deploy_in_private_and_know_their_own_contracts() {
     let user = folder.path().join("user");
     let artifacts = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts");
     let file = format!("{artifacts}/flipper.contract");
-    let uploaded = phat(&network, &user, &["upload", &file, "--private"]);
+    let uploaded = network.does(&user, &["upload", &file, "--private"]);
     assert_eq!(uploaded["ok"], true);
     let args = ["deploy", &file, "--private", "--constructor", "new", "true"];
-    let deployed = phat(&network, &user, &[&args[..], &["--name", "mine"]].concat());
-    let got = phat(&network, &user, &["query", "mine", "get"]);
+    let deployed = network.does(&user, &[&args[..], &["--name", "mine"]].concat());
+    let got = network.does(&user, &["query", "mine", "get"]);
     assert_eq!(got["output"], true);
-    phat(&network, &user, &["call", "mine", "flip"]);
+    network.does(&user, &["call", "mine", "flip"]);
     assert_eq!(
-        phat(&network, &user, &["query", "mine", "get"])["output"],
+        network.does(&user, &["query", "mine", "get"])["output"],
         false
     );
-    let contracts = phat(&network, &user, &["contracts"]);
+    let contracts = network.does(&user, &["contracts"]);
     let shown = contracts
         .as_array()
         .unwrap()
@@ -249,10 +228,6 @@ fn the_commands_deploy_in_private_and_know_their_own_contracts() {
     let address = deployed["address"].as_str().unwrap();
     let output = network.phat(&stranger, &["query", address, "get"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("--bundle"));
-    let got = phat(
-        &network,
-        &stranger,
-        &["query", address, "get", "--bundle", &file],
-    );
+    let got = network.does(&stranger, &["query", address, "get", "--bundle", &file]);
     assert_eq!(got["output"], false);
 }

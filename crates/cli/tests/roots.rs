@@ -6,7 +6,7 @@
 mod running;
 
 use codec::Decode;
-use phat_client::{Account, Bundle, ChainClient, Client, Options, Terms};
+use phat_client::{Account, Options, Terms};
 use phat_crypto::contexts;
 use phat_primitives::{
     AccountId, Hash,
@@ -14,44 +14,12 @@ use phat_primitives::{
     query::{AnswerStatement, InkQuery},
 };
 use phat_store::{OpenError, Owner, Space, Store};
-use running::{Network, start};
+use running::{
+    clients::{bundle, found},
+    start,
+};
 use serde_json::Value;
-use std::{path::Path, time::Duration};
-
-fn artifact(name: &str) -> String {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts");
-    format!("{folder}/{name}.contract")
-}
-
-fn token() -> Bundle {
-    Bundle::parse(&std::fs::read(artifact("token")).unwrap()).unwrap()
-}
-
-async fn client(network: &Network, worker: usize, suri: &str) -> Client {
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
-    let account = Account::from_suri(suri).unwrap();
-    let url = network.worker(worker);
-    Client::connect(chain, Some(&url), None, account)
-        .await
-        .unwrap()
-}
-
-fn json(network: &Network, folder: &Path, args: &[&str]) -> Value {
-    let output = network.phat(folder, args);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{args:?}: {said}");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-async fn until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..300 {
-        if let Some(found) = found().await {
-            return found;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("never: {what}");
-}
+use std::path::Path;
 
 /// Gives an account in a worker's copy of the cluster's state one unit more than it has. The worker is
 /// not running; its own key opens its records.
@@ -89,20 +57,18 @@ fn bend(folder: &Path, genesis: Hash, account: AccountId) {
 async fn a_worker_that_differs_from_the_majority_is_marked_and_stops_serving() {
     let folder = tempfile::tempdir().unwrap();
     let network = start(folder.path(), &["--block-time", "0.2"]);
-    let genesis = ChainClient::connect(network.chain())
-        .await
-        .unwrap()
-        .genesis();
+    let genesis = network.connect().await.genesis();
     let bent_url = network.worker(2);
     let bent_id = phat_client::WorkerClient::connect(&bent_url)
         .await
         .unwrap()
         .id();
     let user = folder.path().join("user");
-    let status = json(&network, &user, &["status"]);
+    let status = network.does(&user, &["status"]);
     assert_eq!(status["clusters"][0]["workers_diverged"], 0);
-    let flipper = Bundle::parse(&std::fs::read(artifact("flipper")).unwrap()).unwrap();
-    let deployed = client(&network, 0, "//Bob")
+    let flipper = bundle("flipper");
+    let deployed = network
+        .client(0, "//Bob")
         .await
         .deploy(&flipper, "new", &["true"], &Options::default())
         .await
@@ -114,14 +80,14 @@ async fn a_worker_that_differs_from_the_majority_is_marked_and_stops_serving() {
     bend(&folder.path().join("worker-2"), genesis, alice);
     let network = start(folder.path(), &["--block-time", "0.2"]);
     // The command's fee goes to Alice, so that it touches the record that was bent.
-    let bob = client(&network, 0, "//Bob").await;
+    let bob = network.client(0, "//Bob").await;
     let none: [&str; 0] = [];
     bob.call(id, &api, "flip", &none, &Options::default())
         .await
         .unwrap();
 
     let url = network.worker(2);
-    let reason = until("the worker stops serving", async || {
+    let reason = found("the worker stops serving", async || {
         let response = reqwest::get(format!("{url}/health")).await.unwrap();
         let stopped = response.status().as_u16() == 503;
         let text = response.text().await.unwrap();
@@ -132,21 +98,21 @@ async fn a_worker_that_differs_from_the_majority_is_marked_and_stops_serving() {
         reason.contains("was not the one of the other workers"),
         "{reason}"
     );
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
+    let chain = network.connect().await;
     let members = chain.cluster_workers(cluster_id(1)).await.unwrap();
     assert_eq!(members.len(), 2);
     assert!(!members.contains(&bent_id));
     let divergence = chain.divergence(bent_id).await.unwrap().unwrap();
     assert_ne!(divergence.reported.state_root, divergence.agreed.state_root);
     assert_ne!(divergence.reported.receipts, divergence.agreed.receipts);
-    let workers = json(&network, &user, &["workers"]);
+    let workers = network.does(&user, &["workers"]);
     let shown = workers
         .as_array()
         .unwrap()
         .iter()
         .find(|worker| worker["id"] == bent_id.to_string());
     assert_eq!(shown.unwrap()["diverged"]["block"], divergence.block);
-    let status = json(&network, &user, &["status"]);
+    let status = network.does(&user, &["status"]);
     assert_eq!(status["well"], false);
     assert_eq!(status["clusters"][0]["workers_diverged"], 1);
     // The others go on.
@@ -160,11 +126,11 @@ async fn a_worker_that_differs_from_the_majority_is_marked_and_stops_serving() {
     assert_eq!(network.workers(), 2);
     let output = network.phat(&user, &["readmit", &bent_id.to_string(), "--suri", "//Bob"]);
     assert!(!output.status.success(), "only its operator may");
-    json(&network, &user, &["readmit", &bent_id.to_string()]);
+    network.does(&user, &["readmit", &bent_id.to_string()]);
     network.stop();
     let network = start(folder.path(), &["--block-time", "0.2"]);
     assert_eq!(network.workers(), 3, "it has replayed its cluster's blocks");
-    let status = json(&network, &user, &["status"]);
+    let status = network.does(&user, &["status"]);
     assert_eq!(status["well"], true, "{status:#}");
 }
 
@@ -174,17 +140,13 @@ async fn a_receipt_is_proven_to_somebody_who_has_the_chain_only() {
     let network = start(folder.path(), &["--block-time", "0.2"]);
     let user = folder.path().join("user");
     let bob_to_carol = ["call", "token", "transfer", "//Charlie", "5", "''"];
-    let number = json(&network, &user, &[&bob_to_carol[..5], &[""]].concat())["number"].to_string();
+    let number = network.does(&user, &[&bob_to_carol[..5], &[""]].concat())["number"].to_string();
     for _ in 0..2 {
-        json(&network, &user, &[&bob_to_carol[..5], &[""]].concat());
+        network.does(&user, &[&bob_to_carol[..5], &[""]].concat());
     }
     let file = folder.path().join("proof.json");
     let file = file.to_str().unwrap();
-    let proven = json(
-        &network,
-        &user,
-        &["receipt", &number, "--prove", "--output", file],
-    );
+    let proven = network.does(&user, &["receipt", &number, "--prove", "--output", file]);
     assert_eq!(proven["receipt"]["number"].to_string(), number);
     let written: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     assert_eq!(written, proven);
@@ -193,7 +155,7 @@ async fn a_receipt_is_proven_to_somebody_who_has_the_chain_only() {
     let stranger = folder.path().join("stranger");
     let nowhere = ["--worker", "http://127.0.0.1:1"];
     let check = ["receipt", "--check", file];
-    let seen = json(&network, &stranger, &[&check[..], &nowhere].concat());
+    let seen = network.does(&stranger, &[&check[..], &nowhere].concat());
     assert_eq!(seen["receipt"]["ok"], true);
     assert_eq!(
         seen["receipt"]["state_root"],
@@ -204,7 +166,7 @@ async fn a_receipt_is_proven_to_somebody_who_has_the_chain_only() {
     let mut lying = proven.clone();
     lying["receipt"]["fee"] = "0".into();
     std::fs::write(file, lying.to_string()).unwrap();
-    let seen = json(&network, &stranger, &check);
+    let seen = network.does(&stranger, &check);
     assert_eq!(seen["receipt"]["fee"], proven["receipt"]["fee"]);
 
     let refused = |document: &Value| {
@@ -236,8 +198,8 @@ async fn a_receipt_is_proven_to_somebody_who_has_the_chain_only() {
 async fn an_answer_is_signed_if_asked_for_and_says_which_state_it_comes_from() {
     let folder = tempfile::tempdir().unwrap();
     let network = start(folder.path(), &[]);
-    let client = client(&network, 1, "//Bob").await;
-    let (token_id, api) = (network.contract("token"), token().interface);
+    let client = network.client(1, "//Bob").await;
+    let (token_id, api) = (network.contract("token"), bundle("token").interface);
     let none: [&str; 0] = [];
     let plain = client
         .query(token_id, &api, "total_supply", &none)
@@ -260,7 +222,7 @@ async fn an_answer_is_signed_if_asked_for_and_says_which_state_it_comes_from() {
         caller, code_hash, ..
     } = signed.statement.statement;
     assert_eq!(caller, Account::from_suri("//Bob").unwrap().id());
-    assert_eq!(code_hash, Some(token().code_hash));
+    assert_eq!(code_hash, Some(bundle("token").code_hash));
     let query = InkQuery::decode(&mut &signed.request[..]).unwrap();
     assert_eq!(query.head.id, token_id);
     for change in [
@@ -277,11 +239,7 @@ async fn an_answer_is_signed_if_asked_for_and_says_which_state_it_comes_from() {
         assert!(!bent.holds());
     }
     let user = folder.path().join("user");
-    let shown = json(
-        &network,
-        &user,
-        &["query", "token", "total_supply", "--signed"],
-    );
+    let shown = network.does(&user, &["query", "token", "total_supply", "--signed"]);
     assert_eq!(shown["signed"]["state_root"], shown["state_root"]);
     assert!(shown["signed"]["signature"].as_str().unwrap().len() == 130);
 }

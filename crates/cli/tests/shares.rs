@@ -4,13 +4,11 @@
 mod running;
 
 use phat_client::{
-    Account, Bundle, Caller, ChainClient, Client, Options, WorkerClient, amount::UNIT, chain::Call,
-    worker::WorkerError,
+    Account, Caller, Client, Options, WorkerClient, amount::UNIT, chain::Call, worker::WorkerError,
 };
 use phat_primitives::{Balance, ContractId, blake2_256, ids, query::InkQueryData};
-use running::{Network, start};
+use running::{Network, clients::bundle, start};
 use std::{
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -43,16 +41,6 @@ const WORK: u64 = 600 * ROUNDS as u64;
 const PATIENCE: Duration = Duration::from_secs(180);
 /// Queries of each contract that are always under way.
 const AT_ONCE: usize = 6;
-
-async fn alice(network: &Network) -> Client {
-    let chain = ChainClient::connect(network.chain())
-        .await
-        .expect("a chain");
-    let account = Account::from_suri("//Alice").expect("a development account");
-    Client::connect(chain, Some(&network.worker(0)), None, account)
-        .await
-        .expect("the worker is in the cluster")
-}
 
 /// Makes mills and returns their ids.
 async fn mills(client: &Client, count: u8) -> Vec<ContractId> {
@@ -90,9 +78,7 @@ async fn mills(client: &Client, count: u8) -> Vec<ContractId> {
 
 /// Sends the system contract a command; the worker has applied the block when this returns.
 async fn tell_system(client: &Client, message: &str, args: &[&str]) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/artifacts");
-    let system = std::fs::read(path.join("system.contract")).expect("it is committed");
-    let system = Bundle::parse(&system).expect("it is a bundle").interface;
+    let system = bundle("system").interface;
     let (to, options) = (client.cluster().system_contract, Options::default());
     let applied = client
         .call(to, &system, message, args, &options)
@@ -233,7 +219,7 @@ async fn metric(network: &Network, name: &str, contract: ContractId) -> f64 {
 async fn contracts_have_their_stakes_shares_and_a_stake_that_moves_counts_with_its_block() {
     let folder = tempfile::tempdir().expect("a folder");
     let network = start(folder.path(), &["--no-examples", "--workers", "1"]);
-    let client = alice(&network).await;
+    let client = network.client(0, "//Alice").await;
     let mills = mills(&client, 4).await;
     // What drivers have given counts for contracts that nobody has staked on.
     tell_system(&client, "System::grant_admin", &["//Alice"]).await;
@@ -304,7 +290,7 @@ async fn who_asks_too_much_is_told_when_to_come_back_and_others_are_served() {
     ];
     let options = [&["--no-examples", "--workers", "1"][..], &limits].concat();
     let network = start(folder.path(), &options);
-    let client = alice(&network).await;
+    let client = network.client(0, "//Alice").await;
     let mills = mills(&client, 2).await;
     let worker = WorkerClient::connect(&network.worker(0))
         .await

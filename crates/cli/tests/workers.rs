@@ -4,81 +4,32 @@
 
 mod running;
 
-use phat_client::{Account, Bundle, ChainClient, Client, Output, WorkerClient, chain::Call};
-use phat_primitives::{ClusterId, WorkerId, ids::cluster_id};
+use phat_client::{Account, chain::Call};
+use phat_primitives::ids::cluster_id;
 use running::{
-    Network, Stream, start,
+    Network, Stream,
+    clients::{agree, bundle, until},
+    start,
     worker::{Worker, refused},
 };
-use std::{fs, time::Duration};
+use std::fs;
 
 /// Blocks after which a worker takes a snapshot rather than apply them, and some more.
 const FAR: u64 = 64 + 20;
 
-fn token() -> Bundle {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts");
-    Bundle::parse(&fs::read(format!("{folder}/token.contract")).unwrap()).unwrap()
-}
-
-async fn client(network: &Network, worker: &str) -> Client {
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
-    let alice = Account::from_suri("//Alice").unwrap();
-    Client::connect(chain, Some(worker), None, alice)
-        .await
-        .unwrap()
-}
-
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    for _ in 0..600 {
-        if done().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("never: {what}");
-}
-
-async fn state_root(url: &str) -> String {
-    let worker = WorkerClient::connect(url).await.unwrap();
-    worker.info().await.unwrap().state_root
-}
-
-/// Waits until both workers have the same state.
-async fn agree(one: &str, other: &str) {
-    until("the workers agree", async || {
-        state_root(one).await == state_root(other).await
-    })
-    .await;
-}
-
-/// What a worker says that Bob has of the token.
-async fn balance_of_bob(network: &Network, worker: &str) -> String {
-    let client = client(network, worker).await;
-    let (token, api) = (network.contract("token"), token().interface);
-    let answer = client.query(token, &api, "balance_of", &["//Bob"]).await;
-    match answer.unwrap().output {
-        Output::Value(value) => value.to_string(),
-        other => panic!("{other:?}"),
-    }
-}
-
-async fn height(network: &Network) -> u64 {
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
-    chain.head().await.unwrap().number
-}
-
 /// Some commands, and then so many blocks that a worker that joins takes a snapshot.
 async fn grow(network: &Network) {
     let stream = Stream::begin(
-        client(network, &network.worker(0)).await,
+        network.client(0, "//Alice").await,
         network.contract("token"),
-        &token().interface,
+        &bundle("token").interface,
         "//Bob",
     );
     stream.wait_for(5).await;
     stream.stop();
+    let chain = network.connect().await;
     until("the chain is long enough", async || {
-        height(network).await > FAR
+        chain.head().await.unwrap().number > FAR
     })
     .await;
 }
@@ -99,10 +50,10 @@ async fn one_command_joins_takes_a_snapshot_and_serves() {
         worker.said()
     );
     agree(&url, &network.worker(0)).await;
-    let members = members(&network, cluster_id(1)).await;
+    let members = network.members(cluster_id(1)).await;
     assert_eq!(members.len(), 3);
     assert!(members.iter().any(|member| member.to_string() == id));
-    assert_ne!(balance_of_bob(&network, &url).await, "0");
+    assert_ne!(network.balance_of_bob(&url).await, "0");
 
     // It goes on where it was after a kill.
     worker.kill();
@@ -128,11 +79,6 @@ async fn one_command_joins_takes_a_snapshot_and_serves() {
     agree(&worker.text("url"), &network.worker(0)).await;
 }
 
-async fn members(network: &Network, cluster: ClusterId) -> Vec<WorkerId> {
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
-    chain.cluster_workers(cluster).await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_whose_workers_are_all_gone_comes_back_from_a_file_store() {
     let folder = tempfile::tempdir().unwrap();
@@ -153,14 +99,14 @@ async fn a_cluster_whose_workers_are_all_gone_comes_back_from_a_file_store() {
     third.kill();
 
     // All of the cluster's workers leave it; worker 0 is still the gatekeeper.
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
+    let chain = network.connect().await;
     let alice = Account::from_suri("//Alice").unwrap();
     let cluster = cluster_id(1);
-    for worker in members(&network, cluster).await {
+    for worker in network.members(cluster).await {
         let call = Call::RemoveWorker { worker, cluster };
         chain.submit(&alice, call).await.unwrap();
     }
-    assert_eq!(members(&network, cluster).await, []);
+    assert_eq!(network.members(cluster).await, []);
 
     let fresh = Worker::start(
         &folder.path().join("fresh"),
@@ -170,7 +116,7 @@ async fn a_cluster_whose_workers_are_all_gone_comes_back_from_a_file_store() {
     let said = fresh.said();
     assert!(said.contains(&format!("source={copies}")), "{said}");
     assert!(said.contains("snapshot taken"), "{said}");
-    assert_ne!(balance_of_bob(&network, &fresh.text("url")).await, "0");
+    assert_ne!(network.balance_of_bob(&fresh.text("url")).await, "0");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,7 +31,7 @@ pub(crate) struct Economy {
 impl Economy {
     pub(crate) async fn begin(folder: &Path, options: &[&str]) -> Self {
         let network = start(&folder.join("network"), options);
-        let chain = ChainClient::connect(network.chain()).await.unwrap();
+        let chain = network.connect().await;
         Self {
             network,
             folder: folder.join("user"),
@@ -47,10 +47,7 @@ impl Economy {
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Value {
-        let output = self.network.phat(&self.folder, args);
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{args:?}: {error}");
-        serde_json::from_slice(&output.stdout).unwrap()
+        self.network.does(&self.folder, args)
     }
 
     /// Why a command is refused.

@@ -5,7 +5,6 @@ use crate::{
     relay::{Lie, Lied, Relay, bend},
     running,
 };
-use phat_client::ChainClient;
 use phat_primitives::Hash;
 use serde_json::json;
 
@@ -69,10 +68,7 @@ async fn nobody_begins_with_what_a_relay_makes_up() {
     let _log = Log::take().await;
     let folder = tempfile::tempdir().unwrap();
     let network = running::start(folder.path(), &["--workers", "1"]);
-    let genesis = ChainClient::connect(network.chain())
-        .await
-        .unwrap()
-        .genesis();
+    let genesis = network.connect().await.genesis();
     let relay = Relay::new(network.chain()).await;
     let (url, _server) = relay.clone().serve().await;
     let good = phat_worker::beginning(&url, Some(genesis)).await.unwrap();

@@ -3,12 +3,12 @@
 use crate::{
     log::Log,
     relay::{Lie, Lied, NEWS, Relay, bend},
-    running::{self, Network, Stream},
+    running::{self, Network, Stream, clients::bundle},
     start_worker,
 };
 use codec::{Decode, Encode};
 use jsonrpsee::{core::client::ClientT, rpc_params, ws_client::WsClientBuilder};
-use phat_client::{Account, Bundle, ChainClient, Client, WorkerClient};
+use phat_client::WorkerClient;
 use phat_primitives::{
     BlockNumber, WorkerId,
     ids::cluster_id,
@@ -282,11 +282,6 @@ const LIES: &[(&str, Lied, &str)] = &[
     ),
 ];
 
-fn token() -> Bundle {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts");
-    Bundle::parse(&std::fs::read(format!("{folder}/token.contract")).unwrap()).unwrap()
-}
-
 async fn wait_for(worker: &Worker, what: &str, right: impl FnMut(&View) -> bool) {
     let mut views = worker.views();
     tokio::time::timeout(Duration::from_secs(60), views.wait_for(right))
@@ -346,15 +341,11 @@ async fn a_worker_in_a_cluster_believes_none_of_a_relays_lies() {
     let joined = running::worker::Worker::start(&home, &network, &["--cluster", "1"]);
     joined.kill();
 
-    let chain = ChainClient::connect(network.chain()).await.unwrap();
-    let alice = Account::from_suri("//Alice").unwrap();
-    let client = Client::connect(chain.clone(), Some(&network.worker(0)), None, alice)
-        .await
-        .unwrap();
+    let chain = network.connect().await;
     let stream = Stream::begin(
-        client,
+        network.client(0, "//Alice").await,
         network.contract("token"),
-        &token().interface,
+        &bundle("token").interface,
         "//Bob",
     );
     stream.wait_for(3).await;

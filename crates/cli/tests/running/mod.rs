@@ -1,6 +1,7 @@
 //! A `phat dev` in a process of its own, for the tests.
 #![allow(dead_code, reason = "every test binary uses a part")]
 
+pub(crate) mod clients;
 pub(crate) mod worker;
 
 use codec::Encode;
