@@ -1,7 +1,7 @@
 //! Why something could not be done with chain and worker together.
 
 use crate::{
-    bundle::{BundleError, UnknownFunction},
+    bundle::{BundleError, Function, UnknownFunction},
     chain::ChainError,
     exec::ExecError,
     keys::address,
@@ -147,5 +147,13 @@ fn printed(message: &str) -> String {
         String::new()
     } else {
         format!("\nthe worker adds: {}", message.trim_end())
+    }
+}
+
+pub(super) fn would_fail(function: &Function, reason: FailReason, debug: &[u8]) -> ClientError {
+    ClientError::WouldFail {
+        function: function.label.clone(),
+        reason,
+        debug: String::from_utf8_lossy(debug).into_owned(),
     }
 }
