@@ -1,31 +1,35 @@
 //! The worker's answers to its clients.
 
+mod answering;
+mod opening;
+
+pub(crate) use opening::Answered;
+
 use crate::{
     attest::Witness,
     handover::Predecessor,
-    logs::{Logs, Reader, prefixed},
+    logs::{Logs, prefixed},
     memo::{Agreements, Certificates},
     metrics::{Metrics, Page, Refusal},
     node::{MemberView, View},
-    purse::{Charge, NotEnough, Purse},
+    purse::{Charge, Purse},
     records,
     renewal::Standing,
     server::{Service, ServiceError},
     snapshot::Shelf,
     surroundings::{Here, now_ms},
-    turns::{Caller, Flow, Turns, processor_time},
+    turns::{Flow, Turns},
 };
-use codec::{Decode, DecodeAll, Encode};
-use phat_cluster::{Ask, QueryError, Settings, owner, policy, settings, weight};
-use phat_crypto::{Keypair, SharedKey, certificate, contexts, envelope, rand_core::OsRng};
-use phat_engine::{Engine, ExecutionFault, Overlay, State, schema};
+use answering::Unanswered;
+use codec::{DecodeAll, Encode};
+use phat_cluster::{owner, weight};
+use phat_crypto::{Keypair, SharedKey, envelope, rand_core::OsRng};
+use phat_engine::{Engine, Overlay, schema};
 use phat_primitives::{
-    AccountId, Balance, ClusterId, ContractId, Hash, blake2_256,
-    command::EncryptedData,
-    policy::FeeModel,
+    ClusterId, ContractId, Hash,
     query::{
-        AnswerStatement, InkQuery, InkQueryData, InkQueryError, InkQueryOk, InkResponse, QueryHead,
-        ReceiptProofRequest, ReceiptProofResponse, ReceiptRequest, ReceiptResponse, SignedAnswer,
+        InkQuery, InkResponse, QueryHead, ReceiptProofRequest, ReceiptProofResponse,
+        ReceiptRequest, ReceiptResponse,
     },
 };
 use phat_prpc::{
@@ -34,24 +38,11 @@ use phat_prpc::{
     GetContractInfoResponse, GetEndpointResponse, GetRuntimeInfoRequest, InitRuntimeResponse,
     PhactoryInfo, SystemInfo,
 };
-use phat_scheduler::Work;
-use std::{
-    collections::{HashSet, VecDeque},
-    fs::File,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{fs::File, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-/// Queries remembered to have been answered. A query that comes again within this window is refused;
-/// beyond it a repeated query costs its sender's share of the worker and changes nothing.
-const MAX_ANSWERED: usize = 65_536;
 /// When a client should try again while the worker has nothing to serve.
 const NOT_READY_RETRY: Duration = Duration::from_secs(3);
-/// When a client should try again for whose credit the worker has asked the chain: with the next block.
-const CREDIT_RETRY: Duration = Duration::from_secs(1);
-/// Part of the memory for queries from which on no further one begins, in quarters.
-const FULL_QUARTERS: usize = 3;
 
 /// What the clients of one worker talk to.
 pub(crate) struct WorkerService {
@@ -83,54 +74,6 @@ pub(crate) struct WorkerService {
     pub(crate) query_timeout: Duration,
     /// Contracts that are told of at once.
     pub(crate) max_contract_ids: usize,
-}
-
-/// The queries answered last, by the hash of their bytes.
-#[derive(Default)]
-pub(crate) struct Answered(Mutex<Window>);
-
-#[derive(Default)]
-struct Window {
-    known: HashSet<[u8; 32]>,
-    order: VecDeque<[u8; 32]>,
-}
-
-impl Answered {
-    /// Remembers a query; `false` if it was there already.
-    fn insert(&self, query: [u8; 32]) -> bool {
-        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Window { known, order } = &mut *window;
-        if !known.insert(query) {
-            return false;
-        }
-        order.push_back(query);
-        if order.len() > MAX_ANSWERED
-            && let Some(oldest) = order.pop_front()
-        {
-            known.remove(&oldest);
-        }
-        true
-    }
-}
-
-/// Why a query has no answer.
-enum Unanswered {
-    /// The client is told in the encrypted answer.
-    Refused(InkQueryError),
-    /// There is more to do than the worker can.
-    Busy,
-}
-
-/// A request that has been decrypted. Who signed it is not known yet: that costs more to find out, and
-/// is charged to the contract that is asked.
-struct Opened {
-    signature: certificate::Signature,
-    bytes: Vec<u8>,
-    client: Caller,
-    shared: SharedKey,
-    plain: Vec<u8>,
-    /// Processor time that decrypting took, in nanoseconds.
-    work: Work,
 }
 
 fn refused(code: &'static str, message: impl ToString) -> ServiceError {
@@ -168,140 +111,6 @@ impl WorkerService {
         Ok((view, member))
     }
 
-    /// Decrypts a request. Agreeing on a key with a client that the worker does not know is work of its
-    /// own, for which the request waits its turn.
-    async fn open(&self, request: ContractQueryRequest) -> Result<Opened, ServiceError> {
-        let bytes = request.encoded_encrypted_data;
-        let signature = request
-            .signature
-            .ok_or_else(|| refused("unsigned", "the query is not signed: add a certificate"))?;
-        let signature = certificate::Signature::try_from(signature)
-            .map_err(|error| refused("bad-certificate", error))?;
-        let mut input = &bytes[..];
-        let data = EncryptedData::decode(&mut input)
-            .ok()
-            .filter(|_| input.is_empty())
-            .ok_or_else(|| refused("malformed", "the query is not encrypted data"))?;
-        let undecipherable = |error: &dyn std::fmt::Display| refused("undecipherable", error);
-        let client = data.pubkey;
-        let known = self.agreements.get(&client);
-        let is_known = known.is_some();
-        let shared = match known {
-            Some(shared) => shared,
-            None => {
-                let agreement = async { self.identity.agree(&client) };
-                let agreed = self
-                    .turns
-                    .run(Flow::Worker, client, None, 0, agreement)
-                    .await?;
-                agreed.map_err(|error| undecipherable(&error))?
-            }
-        };
-        let begun = processor_time();
-        let plain = envelope::decrypt(&shared, &data).map_err(|error| undecipherable(&error))?;
-        if !is_known {
-            // Only now is it known that the client has its secret key.
-            self.agreements.remember(client, shared.clone());
-        }
-        Ok(Opened {
-            signature,
-            bytes,
-            client,
-            shared,
-            plain,
-            work: processor_time().saturating_sub(begun),
-        })
-    }
-
-    /// Finds out who signed a request, and that it is a new one.
-    fn sender(&self, opened: &Opened, view: &View) -> Result<AccountId, ServiceError> {
-        let signer = self.signer(opened, view)?;
-        self.once(opened, signer)?;
-        Ok(signer)
-    }
-
-    /// Finds out who signed a request.
-    fn signer(&self, opened: &Opened, view: &View) -> Result<AccountId, ServiceError> {
-        let Opened {
-            signature, bytes, ..
-        } = opened;
-        let block = view.head.number;
-        let signer = certificate::verify_query_knowing(bytes, signature, block, &self.certificates)
-            .map_err(|error| refused("bad-certificate", error))?;
-        Ok(signer.account)
-    }
-
-    /// Refuses a request that has been answered before.
-    fn once(&self, opened: &Opened, signer: AccountId) -> Result<(), ServiceError> {
-        // With the account: who sees the bytes and sends them as their own must not use them up.
-        let request = (signer, &opened.bytes).encode();
-        if !self.answered.insert(blake2_256(&request)) {
-            return Err(refused(
-                "answered-before",
-                "this very query has been answered before: make a new one with a new nonce",
-            ));
-        }
-        Ok(())
-    }
-
-    /// Sets aside what a query pays. Who pays must be known before the query waits for its turn, which
-    /// depends on it: so the signature is checked at the worker's cost, as key agreements are.
-    async fn charge(
-        &self,
-        view: &View,
-        member: &MemberView,
-        opened: &Opened,
-        amount: Balance,
-    ) -> Result<Charge, ServiceError> {
-        let policy = policy(&*view.state()).map_err(internal)?;
-        if policy.fee_model != FeeModel::PayPerWeight {
-            return Err(refused(
-                "not-paid-by-weight",
-                "calls are weighed by stake in this cluster: ask without paying",
-            ));
-        }
-        let signer = async { self.signer(opened, view) };
-        let (client, work) = (opened.client, opened.work);
-        let turn = self.turns.run(Flow::Worker, client, None, work, signer);
-        let signer = turn.await??;
-        let cluster = member.cluster.id();
-        let charge = self.purse.reserve(cluster, signer, amount);
-        let charge = charge.map_err(|NotEnough| {
-            self.metrics.refused(Refusal::Credit);
-            ServiceError::Overloaded {
-                code: "no-credit",
-                retry_after: CREDIT_RETRY,
-            }
-        })?;
-        Ok(charge)
-    }
-
-    /// The flow that a query is charged to: [`Flow::Worker`] if the contract does not exist, because
-    /// there are as many names as strangers like.
-    fn flow(&self, view: &View, contract: ContractId) -> Result<Flow, ServiceError> {
-        let found = schema::contract(&Overlay::new(view.state()), &contract.0).map_err(internal)?;
-        Ok(match found {
-            Some(_) => Flow::Contract(contract),
-            None => Flow::Worker,
-        })
-    }
-
-    /// Refuses a query while those that run have nearly all the memory there is.
-    fn has_memory(&self, flow: Flow) -> Result<(), ServiceError> {
-        if self.queries.memory_in_use() >= self.query_memory / 4 * FULL_QUARTERS {
-            return Err(self.overloaded(Refusal::Memory, flow));
-        }
-        Ok(())
-    }
-
-    fn overloaded(&self, refusal: Refusal, flow: Flow) -> ServiceError {
-        self.metrics.refused(refusal);
-        ServiceError::Overloaded {
-            code: "overloaded",
-            retry_after: self.turns.expected_wait(flow),
-        }
-    }
-
     fn encrypt(&self, shared: &SharedKey, plain: &[u8]) -> Result<Vec<u8>, ServiceError> {
         envelope::encrypt(shared, self.identity.public(), plain, &mut OsRng)
             .map(|data| data.encode())
@@ -320,125 +129,6 @@ impl WorkerService {
             state_root: member.state_root.0.to_vec(),
             encoded_encrypted_statement: None,
         })
-    }
-
-    /// Signs an answer to a query of `contract`.
-    fn sign(
-        &self,
-        view: &View,
-        member: &MemberView,
-        opened: &Opened,
-        sender: AccountId,
-        contract: &ContractId,
-        answer: &[u8],
-    ) -> Result<Vec<u8>, ServiceError> {
-        let contract =
-            schema::contract(&Overlay::new(view.state()), &contract.0).map_err(internal)?;
-        let statement = AnswerStatement {
-            genesis: self.witness.genesis,
-            caller: sender,
-            request: Hash::from(blake2_256(&opened.plain)),
-            answer: Hash::from(blake2_256(answer)),
-            code_hash: contract.map(|info| Hash::from(info.code_hash)),
-            block: member.applied,
-            state_root: member.state_root,
-        };
-        let signature = self
-            .identity
-            .sign(contexts::ANSWER, &statement.encode(), &mut OsRng);
-        let signed = SignedAnswer {
-            statement,
-            signature,
-        };
-        self.encrypt(&opened.shared, &signed.encode())
-    }
-
-    async fn answer(
-        &self,
-        view: &View,
-        member: &MemberView,
-        sender: &AccountId,
-        query: InkQuery,
-        flow: Flow,
-        charge: Option<&mut Charge>,
-    ) -> Result<InkQueryOk, Unanswered> {
-        let failed = |error: &dyn std::fmt::Display| {
-            Unanswered::Refused(InkQueryError::RuntimeError(error.to_string()))
-        };
-        let state = view.state();
-        let contract = query.head.id;
-        if flow == Flow::Worker {
-            return Err(failed(&format_args!(
-                "there is no contract {contract:?} in the cluster: check its address, or wait until it is instantiated"
-            )));
-        }
-        let ask = match query.data {
-            InkQueryData::InkMessage {
-                payload,
-                deposit,
-                transfer,
-                estimating,
-            } => Ask::Call {
-                contract,
-                input: payload,
-                deposit,
-                transfer,
-                estimating,
-            },
-            InkQueryData::InkInstantiate {
-                code_hash,
-                salt,
-                instantiate_data,
-                deposit,
-                transfer,
-            } => Ask::Instantiate {
-                code_hash,
-                input: instantiate_data,
-                salt,
-                deposit,
-                transfer,
-            },
-            InkQueryData::SidevmMessage(request) => {
-                let settings = read_settings(&*state).map_err(|error| failed(&error))?;
-                let is_logger =
-                    settings.log_handler.unwrap_or(settings.system_contract) == contract;
-                if !is_logger {
-                    return Err(Unanswered::Refused(InkQueryError::SidevmNotFound));
-                }
-                let reader = LogReader {
-                    state: &*state,
-                    account: *sender,
-                    owns_cluster: settings.owner == *sender,
-                };
-                return Ok(InkQueryOk::InkMessageReturn(
-                    self.logs.answer(&request, &reader),
-                ));
-            }
-        };
-        let mut charge = charge;
-        if let Some(charge) = &mut charge {
-            charge.begin();
-        }
-        let at = (member.applied, member.now_ms);
-        let here = Here {
-            deadline: Some(Instant::now() + self.query_timeout),
-            ..self.here.clone()
-        };
-        match member
-            .cluster
-            .query(state, at, sender, ask, Arc::new(here))
-            .await
-        {
-            Ok(bytes) => Ok(InkQueryOk::InkMessageReturn(bytes)),
-            // Every contract instance is in use: the same query can succeed a moment later.
-            Err(QueryError::Execution(ExecutionFault::Busy)) => {
-                if let Some(charge) = charge {
-                    charge.spare();
-                }
-                Err(Unanswered::Busy)
-            }
-            Err(error) => Err(failed(&error)),
-        }
     }
 
     fn contract(&self, view: &View, id: &str) -> Result<Option<ContractInfo>, ServiceError> {
@@ -473,34 +163,6 @@ impl WorkerService {
             sidevm: None,
         }))
     }
-}
-
-/// Somebody who asks for the log.
-struct LogReader<'a> {
-    state: &'a dyn State,
-    account: AccountId,
-    owns_cluster: bool,
-}
-
-impl Reader for LogReader<'_> {
-    fn sees_all(&self) -> bool {
-        self.owns_cluster
-    }
-
-    fn may_read(&self, contract: &ContractId) -> bool {
-        match owner(self.state, contract) {
-            Ok(Some(owner)) => owner.account == self.account || self.owns_cluster && !owner.private,
-            Ok(None) => self.owns_cluster,
-            Err(error) => {
-                tracing::error!(%error, "whose contract it is cannot be read");
-                false
-            }
-        }
-    }
-}
-
-fn read_settings(state: &dyn State) -> Result<Settings, QueryError> {
-    settings(state)?.ok_or(QueryError::NotReady)
 }
 
 impl Service for WorkerService {
@@ -780,25 +442,5 @@ impl Service for WorkerService {
         self.turns
             .run(Flow::Worker, opened.client, None, opened.work, answer)
             .await?
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answered_query_is_known_until_many_others_came() {
-        let answered = Answered::default();
-        let name = |number: usize| blake2_256(&number.to_le_bytes());
-        assert!(answered.insert(name(0)));
-        assert!(!answered.insert(name(0)));
-        for number in 1..MAX_ANSWERED {
-            assert!(answered.insert(name(number)));
-        }
-        assert!(!answered.insert(name(0)));
-        assert!(answered.insert(name(MAX_ANSWERED)));
-        assert!(answered.insert(name(0)), "the oldest one was forgotten");
-        assert!(!answered.insert(name(2)));
     }
 }
