@@ -1,6 +1,10 @@
 //! What the policy of a cluster refuses and what it makes free, and what contracts weigh.
 
-use super::*;
+use super::{
+    hooks::administered,
+    private::{private_instantiate, private_upload},
+    *,
+};
 use codec::Compact;
 use phat_engine::DispatchError;
 use phat_primitives::policy::{Control, FreeCallers, Policy, REFUSED_MODULE, Refusal, Refused};
