@@ -120,6 +120,7 @@ mod outcome;
 pub mod pink;
 pub mod schema;
 mod session;
+mod setup;
 mod state;
 mod transient;
 mod wasm;
