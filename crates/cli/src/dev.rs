@@ -63,14 +63,14 @@ pub(crate) struct DevArgs {
     /// Remove what is there and begin anew
     #[arg(long)]
     fresh: bool,
-    /// Number of workers
+    /// Number of workers, 16 at most
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_WORKERS)))]
     workers: u16,
-    /// Seconds after which a block is made even if nothing happens
+    /// Seconds after which a block is made even if nothing happens, 0.1 to 3600
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = parse_block_time)]
     block_time: Duration,
-    /// Seconds from the beginning of an era to that of the next one, once `phat era start` lets eras
-    /// run [default: as it was; 60 at first]
+    /// Seconds from the beginning of an era to that of the next one, a year at most, once
+    /// `phat era start` lets eras run [default: as it was; 60 at first]
     #[arg(long, value_name = "SECONDS", value_parser = parse_era)]
     era: Option<Duration>,
     /// Leave out the example contracts

@@ -10,16 +10,18 @@ use tracing_subscriber::EnvFilter;
 
 /// What a worker lets clients and contracts do.
 #[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Limits of a worker")]
+#[command(
+    next_help_heading = "Limits of a worker: times up to 3600 s, sizes such as 64K, 2M or 1G"
+)]
 pub(crate) struct WorkerLimits {
     /// Processors that contracts compute on
-    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().processors)]
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().processors, value_parser = parse_processors)]
     processors: usize,
     /// Connections of clients open at once
-    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_connections)]
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_connections, value_parser = parse_count)]
     max_connections: usize,
     /// Connections of one address; behind a proxy, all come from its address
-    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_connections_per_address)]
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_connections_per_address, value_parser = parse_count)]
     max_connections_per_address: usize,
     /// Time after which a client has to connect anew
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds(ServerLimits::default().connection_age))]
@@ -37,22 +39,22 @@ pub(crate) struct WorkerLimits {
     #[arg(long, value_name = "BYTES", default_value_t = Bytes(ServerLimits::default().max_body))]
     max_body: Bytes,
     /// Queries that have begun and not ended; those that wait for HTTP count
-    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_running)]
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_running, value_parser = parse_count)]
     max_running: usize,
     /// Those of them that are for contracts without stake
-    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_running_unstaked)]
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_running_unstaked, value_parser = parse_count)]
     max_running_unstaked: usize,
     /// Those of them that are for one contract
-    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_running_per_contract)]
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_running_per_contract, value_parser = parse_count)]
     max_running_per_contract: usize,
     /// Queries that wait until they may begin
-    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_waiting)]
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_waiting, value_parser = parse_count)]
     max_waiting: usize,
     /// Those of them that are for one contract
-    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_waiting_per_contract)]
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_waiting_per_contract, value_parser = parse_count)]
     max_waiting_per_contract: usize,
     /// Queries of one client, waiting or running
-    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_per_caller)]
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_per_caller, value_parser = parse_count)]
     max_per_caller: usize,
     /// Memory of the contracts of all running queries
     #[arg(long, value_name = "BYTES", default_value_t = Bytes(ServerLimits::default().query_memory))]
@@ -61,19 +63,19 @@ pub(crate) struct WorkerLimits {
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds(ServerLimits::default().query_timeout))]
     query_timeout: Seconds,
     /// Contracts that are told of at once
-    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_contract_ids)]
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_contract_ids, value_parser = parse_count)]
     max_contract_ids: usize,
     /// Snapshots sent to other workers at once
-    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_snapshots)]
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().max_snapshots, value_parser = parse_count)]
     max_snapshots: usize,
     /// Time to finish queries when the worker is stopped
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds(ServerLimits::default().shutdown_grace))]
     shutdown_grace: Seconds,
     /// HTTP requests of contracts under way at once
-    #[arg(long, value_name = "N", default_value_t = EgressConfig::default().max_concurrent)]
+    #[arg(long, value_name = "N", default_value_t = EgressConfig::default().max_concurrent, value_parser = parse_count)]
     egress_max_concurrent: usize,
     /// Names of servers looked up at once; each holds a thread
-    #[arg(long, value_name = "N", default_value_t = EgressConfig::default().max_lookups)]
+    #[arg(long, value_name = "N", default_value_t = EgressConfig::default().max_lookups, value_parser = parse_count)]
     egress_max_lookups: usize,
     /// Time for an HTTP request of a contract
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds(EgressConfig::default().max_timeout))]
@@ -85,7 +87,7 @@ pub(crate) struct WorkerLimits {
     #[arg(long, value_name = "BYTES", default_value_t = Bytes(EgressConfig::default().max_url))]
     egress_max_url: Bytes,
     /// Headers of a contract's request
-    #[arg(long, value_name = "N", default_value_t = EgressConfig::default().max_headers)]
+    #[arg(long, value_name = "N", default_value_t = EgressConfig::default().max_headers, value_parser = parse_count)]
     egress_max_headers: usize,
     /// Size of all headers of a contract's request
     #[arg(long, value_name = "BYTES", default_value_t = Bytes(EgressConfig::default().max_header_bytes))]
@@ -94,13 +96,13 @@ pub(crate) struct WorkerLimits {
     #[arg(long, value_name = "BYTES", default_value_t = Bytes(EgressConfig::default().max_body))]
     egress_max_body: Bytes,
     /// Redirects followed for one request of a contract
-    #[arg(long, value_name = "N", default_value_t = EgressConfig::default().max_redirects)]
+    #[arg(long, value_name = "N", default_value_t = EgressConfig::default().max_redirects, value_parser = parse_count)]
     egress_max_redirects: usize,
     /// Time that an unused connection to a server is kept
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds(EgressConfig::default().idle_timeout))]
     egress_idle_timeout: Seconds,
     /// Unused connections kept for one server
-    #[arg(long, value_name = "N", default_value_t = EgressConfig::default().max_idle_per_host)]
+    #[arg(long, value_name = "N", default_value_t = EgressConfig::default().max_idle_per_host, value_parser = parse_count)]
     egress_max_idle_per_host: usize,
     /// Dangerous: lets contracts talk to services on the worker's own machine
     #[arg(long)]
@@ -153,6 +155,28 @@ impl WorkerLimits {
             idle_timeout: self.egress_idle_timeout.0,
             max_idle_per_host: self.egress_max_idle_per_host,
         }
+    }
+}
+
+/// Most of anything that is counted: far more than a machine holds, and what all parts of the worker can
+/// count.
+const MAX_COUNT: usize = 1_000_000;
+
+/// Most processors: more than any machine has.
+const MAX_PROCESSORS: usize = 4096;
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ ..=MAX_COUNT) => Ok(count),
+        _ => Err(format!("write a number, {MAX_COUNT} at most")),
+    }
+}
+
+/// Without a processor a worker would take requests and answer none.
+fn parse_processors(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=MAX_PROCESSORS) => Ok(count),
+        _ => Err(format!("write a number between 1 and {MAX_PROCESSORS}")),
     }
 }
 
@@ -298,6 +322,8 @@ mod tests {
         assert_eq!(server.query_memory, 3 << 20);
         for (option, wrong) in [
             ("--max-running", "-1"),
+            ("--max-waiting", "18446744073709551615"),
+            ("--processors", "0"),
             ("--query-timeout", "soon"),
             ("--query-timeout", "1e9"),
             ("--query-memory", "3X"),
