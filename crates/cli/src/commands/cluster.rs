@@ -48,10 +48,11 @@ const CONTROL_GAS: u64 = MAX_CONTROL_GAS / 10;
   phat cluster policy --control members               a contract is asked before anything is run
   phat cluster policy --no-control")]
 pub(crate) struct PolicyArgs {
-    /// Who may upload code and make contracts: everybody, owner, or accounts with commas between
+    /// Who may upload code and make contracts: everybody, owner, or up to 256 accounts with commas
+    /// between
     #[arg(long, value_name = "WHO")]
     deploy: Option<String>,
-    /// Whose commands cost no gas: everybody, nobody, or accounts with commas between
+    /// Whose commands cost no gas: everybody, nobody, or up to 256 accounts with commas between
     #[arg(long, value_name = "WHO")]
     free: Option<String>,
     /// What gives a query its weight in the queues of the workers
@@ -60,7 +61,7 @@ pub(crate) struct PolicyArgs {
     /// Name or address of the contract that is asked before each deployment and each execution
     #[arg(long, value_name = "CONTRACT")]
     control: Option<String>,
-    /// Most gas that one of its answers may take [default: 10_000_000_000]
+    /// Most gas that one of its answers may take, 100_000_000_000 at most [default: 10_000_000_000]
     #[arg(long, value_name = "UNITS", requires = "control")]
     control_gas: Option<u64>,
     /// Ask no contract any more

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// Go on until Ctrl-C
     #[arg(long)]
     follow: bool,
-    /// How many of the latest records to begin with
+    /// How many of the latest records to begin with, 500 at most
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=500))]
     tail: u32,
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 /// Arguments of `phat readmit`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
   phat workers          shows which worker differed, and after which block
   phat readmit 0x1234…  once you know why")]
 pub(crate) struct Args {

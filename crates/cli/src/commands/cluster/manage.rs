@@ -24,7 +24,8 @@ use serde_json::json;
   phat cluster create --deploy //Bob --suri //Charlie
   phat cluster create --with 0x12ab          while no eras run, a cluster begins with workers of yours")]
 pub(crate) struct Create {
-    /// Who may upload code and make contracts: everybody, owner, or accounts with commas between
+    /// Who may upload code and make contracts: everybody, owner, or up to 256 accounts with commas
+    /// between
     #[arg(long, value_name = "WHO", default_value = "everybody")]
     deploy: String,
     /// Begin with this worker, which you operate; may be given several times. Only while no eras run
@@ -58,8 +59,8 @@ pub(crate) struct CapArgs {
   phat cluster prefer 0x12ab 0xcd34 --cluster 2
   phat cluster prefer --cluster 2            none any more")]
 pub(crate) struct Prefer {
-    /// Public keys of workers, the best first, each as far as no other begins like that. The list
-    /// replaces the one before
+    /// Public keys of workers, the best first, each as far as no other begins like that; 128 at
+    /// most. The list replaces the one before
     #[arg(value_name = "WORKER")]
     workers: Vec<String>,
 }
