@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 const ENOUGH: usize = 3;
 /// How many workers of others are tried, at most: each that is gone takes as long as a connection may.
 const MAX_TRIED: usize = 12;
+/// How many workers' records are read, at most, to find some that are in service.
+const MAX_RECORDS: usize = 100;
 
 /// What a worker can do.
 pub(super) struct Machine {
@@ -74,7 +76,7 @@ impl Machines {
         }
         if found.others.is_none() {
             let mut in_service = Vec::new();
-            for id in chain.workers().await? {
+            for id in chain.workers().await?.into_iter().take(MAX_RECORDS) {
                 if in_service.len() == MAX_TRIED {
                     break;
                 }
