@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 /// What a worker lets clients and contracts do.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
-    next_help_heading = "Limits of a worker: times up to 3600 s, sizes such as 64K, 2M or 1G"
+    next_help_heading = "Limits of a worker (times up to 3600 s; sizes such as 64K, 2M or 1G)"
 )]
 pub(crate) struct WorkerLimits {
     /// Processors that contracts compute on

@@ -31,6 +31,7 @@ const DEVELOPMENT: [&str; 6] = [
 )]
 pub(crate) struct Args {
     /// Accounts to show [default: the one that acts, and those of development networks]
+    #[arg(value_name = "ACCOUNT")]
     accounts: Vec<String>,
 }
 

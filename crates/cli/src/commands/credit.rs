@@ -41,7 +41,7 @@ enum Command {
         #[arg(value_parser = parse_amount)]
         amount: Balance,
         /// Most that one worker may have unspent: what is lost if it stops [default: a 16th]
-        #[arg(long, value_parser = parse_amount)]
+        #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
         slice: Option<Balance>,
     },
     /// Get back what is left: at once what no worker has, the rest when the workers have reported
