@@ -1,22 +1,21 @@
 //! The worker's [line](Line) to the chain: JSON-RPC over WebSocket. Nothing that comes over it is
 //! believed; the [follower](phat_follower) checks it.
 
-use codec::{Decode, Encode};
+pub mod answers;
+
+pub(crate) use answers::BLOCKS_PER_REQUEST;
+
+use answers::{BlocksAnswer, Malformed, ProofAnswer};
+use codec::Encode;
 use jsonrpsee::{
     core::client::{ClientT, Error as RpcError, Subscription, SubscriptionClientT},
     rpc_params,
     ws_client::{WsClient, WsClientBuilder},
 };
-use phat_follower::{Batch, BlockData, Genesis, GenesisError};
+use phat_follower::{Batch, Genesis, GenesisError};
 use phat_primitives::{BlockNumber, Hash, blake2_256, storage::GRANDPA_AUTHORITIES};
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, SeqAccess, Visitor},
-};
-use std::{fmt, marker::PhantomData, time::Duration};
+use std::time::Duration;
 
-/// Blocks asked for at once.
-pub(crate) const BLOCKS_PER_REQUEST: u32 = 32;
 /// How long the chain may take to answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes of an answer: [`BLOCKS_PER_REQUEST`] blocks full of messages, as hex, would be more; the
@@ -24,10 +23,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_RESPONSE: u32 = 64 * 1024 * 1024;
 /// Bytes of one piece of news: a number, and what JSON-RPC puts around it.
 const MAX_NEWS: u32 = 1024;
-
-/// Nodes of one storage proof: several times what the longest one has that a worker asks for, with a few
-/// hundred keys. Each takes memory, even if it is empty.
-const MAX_PROOF_NODES: usize = 16 * 1024;
 
 /// Why the chain gave no usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +37,8 @@ pub enum ChainError {
         source: RpcError,
     },
     /// The answer is not in the form it must have.
-    #[error("the chain's answer to {0} is not in the form it must have")]
-    Malformed(&'static str),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
 }
 
 /// Why the beginning of a chain cannot be trusted.
@@ -74,7 +69,7 @@ pub enum BeginningError {
 /// whatever is at the address is believed, this once.
 pub async fn beginning(url: &str, expected: Option<Hash>) -> Result<Genesis, BeginningError> {
     let chain = Chain::connect(url).await?;
-    let malformed = || ChainError::Malformed("phat_blocks");
+    let malformed = || ChainError::from(Malformed("phat_blocks"));
     let (batch, _) = chain.blocks(0, 1).await?.ok_or_else(malformed)?;
     let header = batch
         .blocks
@@ -117,57 +112,6 @@ pub(crate) trait Line {
 pub(crate) struct Chain {
     url: String,
     client: WsClient,
-}
-
-#[derive(Deserialize)]
-struct BlocksAnswer {
-    blocks: AtMost<BlockAnswer, { BLOCKS_PER_REQUEST as usize }>,
-    justification: Option<String>,
-    finalized: BlockNumber,
-}
-
-#[derive(Deserialize)]
-struct BlockAnswer {
-    header: String,
-    outbound: String,
-}
-
-#[derive(Deserialize)]
-struct ProofAnswer {
-    proof: AtMost<String, MAX_PROOF_NODES>,
-}
-
-/// A list that is not read on when it has more than so many items: the length of an answer in bytes does
-/// not bound what short ones take in memory.
-struct AtMost<T, const N: usize>(Vec<T>);
-
-impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for AtMost<T, N> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Items<T, const N: usize>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for Items<T, N> {
-            type Value = Vec<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "at most {N} items")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
-                let mut list = Vec::new();
-                while let Some(item) = items.next_element()? {
-                    if list.len() == N {
-                        return Err(A::Error::invalid_length(N + 1, &self));
-                    }
-                    list.push(item);
-                }
-                Ok(list)
-            }
-        }
-
-        deserializer
-            .deserialize_seq(Items::<T, N>(PhantomData))
-            .map(Self)
-    }
 }
 
 impl Chain {
@@ -214,25 +158,7 @@ impl Line for Chain {
             )
             .await
             .map_err(|error| self.failed(error))?;
-        if answer.blocks.0.is_empty() {
-            return Ok(None);
-        }
-        let blocks = answer
-            .blocks
-            .0
-            .iter()
-            .map(|block| {
-                let header = bytes(&block.header, "phat_blocks")?;
-                let outbound = bytes(&block.outbound, "phat_blocks")?;
-                Ok(BlockData { header, outbound })
-            })
-            .collect::<Result<_, ChainError>>()?;
-        let justification = bytes(&answer.justification.unwrap_or_default(), "phat_blocks")?;
-        let batch = Batch {
-            blocks,
-            justification,
-        };
-        Ok(Some((batch, answer.finalized)))
+        Ok(answer.read()?)
     }
 
     async fn read_proof(&self, keys: &[Vec<u8>], at: &Hash) -> Result<Vec<Vec<u8>>, ChainError> {
@@ -242,12 +168,7 @@ impl Line for Chain {
             .request("state_getReadProof", rpc_params![keys, text(&at.0)])
             .await
             .map_err(|error| self.failed(error))?;
-        answer
-            .proof
-            .0
-            .iter()
-            .map(|node| bytes(node, "state_getReadProof"))
-            .collect()
+        Ok(answer.read()?)
     }
 
     async fn submit<T: Encode + Sync>(&self, wrapper: &str, signed: &T) -> Result<(), ChainError> {
@@ -256,8 +177,7 @@ impl Line for Chain {
             .request("state_call", rpc_params![wrapper, text(&signed.encode())])
             .await
             .map_err(|error| self.failed(error))?;
-        let extrinsic = Vec::<u8>::decode(&mut &bytes(&answer, "state_call")?[..])
-            .map_err(|_| ChainError::Malformed("state_call"))?;
+        let extrinsic = answers::extrinsic(&answer)?;
         let _hash: String = self
             .client
             .request("author_submitExtrinsic", rpc_params![text(&extrinsic)])
@@ -301,8 +221,4 @@ impl News {
 
 fn text(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
-}
-
-fn bytes(text: &str, method: &'static str) -> Result<Vec<u8>, ChainError> {
-    hex::decode(text.strip_prefix("0x").unwrap_or(text)).map_err(|_| ChainError::Malformed(method))
 }

@@ -15,6 +15,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`worker`] | one running worker: the parts put together and kept going |
+//! | [`chain`] | its line to the chain, and what comes over it |
 //! | [`node`] | what the worker does with the blocks it follows |
 //! | [`identity`] | the worker's key, kept on disk by [`sealing`] |
 //! | [`handover`] | how that key goes to the worker's successor |
@@ -29,6 +30,7 @@
 //! to the chain (`reporter`), what is on the disk (`records`).
 
 pub mod attest;
+pub mod chain;
 pub mod collateral;
 pub mod egress;
 pub mod handover;
@@ -44,7 +46,6 @@ pub mod snapshot;
 pub mod worker;
 
 mod cache;
-mod chain;
 mod compiled;
 mod files;
 mod keys;
