@@ -3,14 +3,18 @@
 //! they must run the same way twice.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use codec::Encode;
+use jsonrpsee::RpcModule;
+use jsonrpsee::core::RegisterMethodError;
 
 use phat_runtime::{BlockNumber, Hash};
 
 use crate::authority::Authority;
 use crate::chain::{Chain, OpenChainError, SealError};
 use crate::genesis::Genesis;
+use crate::rpc;
 use crate::service::{AtError, Service, SubmitError};
 use crate::state::RuntimePanic;
 use crate::store::StoreError;
@@ -58,7 +62,7 @@ pub struct Blocks {
 /// A chain that stands still until it is told to make a block.
 pub struct Stepped {
     chain: Chain,
-    service: Service,
+    service: Arc<Service>,
 }
 
 impl Stepped {
@@ -71,7 +75,7 @@ impl Stepped {
         outbound_key: Vec<u8>,
     ) -> Result<Self, OpenChainError> {
         let chain = Chain::open(dir, genesis, authority, outbound_key)?;
-        let service = Service::new(&chain, String::new());
+        let service = Arc::new(Service::new(&chain, String::new()));
         Ok(Self { chain, service })
     }
 
@@ -98,6 +102,11 @@ impl Stepped {
         let number = sealed.header.number;
         self.service.sealed(&offer.transactions, sealed);
         Ok(number)
+    }
+
+    /// The JSON-RPC interface, without its server. It needs a tokio runtime.
+    pub fn rpc(&self) -> Result<RpcModule<()>, RegisterMethodError> {
+        rpc::methods(self.service.clone())
     }
 
     /// Up to `max` blocks from number `from` on, as `phat_blocks` answers.

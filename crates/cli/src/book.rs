@@ -67,6 +67,14 @@ pub(crate) enum BookError {
         /// What is wrong.
         source: BundleError,
     },
+    /// The file is another bundle's.
+    #[error("{} is the bundle of other code ({found:?}); remove it and deploy again, or name the bundle with --bundle", path.display())]
+    OtherCode {
+        /// The file.
+        path: PathBuf,
+        /// Hash of the code that it is the bundle of.
+        found: CodeHash,
+    },
     /// Neither a name nor an address.
     #[error("there is no contract `{asked}` here. {}", instead(.known))]
     UnknownName {
@@ -156,7 +164,7 @@ impl Book {
         let mut records: Vec<Record> = entries
             .flatten()
             // A record that cannot be read is a name less, not a reason to do nothing.
-            .filter_map(|entry| serde_json::from_slice(&fs::read(entry.path()).ok()?).ok())
+            .filter_map(|entry| serde_json::from_slice(&read_limited(&entry.path()).ok()?).ok())
             .filter(|record: &Record| record.genesis == hex(genesis))
             .collect();
         records.sort_by(|a, b| {
@@ -211,9 +219,14 @@ impl Book {
     pub(crate) fn bundle(&self, code_hash: CodeHash) -> Result<Bundle, BookError> {
         let path = self.bundle_path(code_hash);
         match read_limited(&path) {
-            Ok(bytes) => {
-                Bundle::parse(&bytes).map_err(|source| BookError::Damaged { path, source })
-            }
+            Ok(bytes) => match Bundle::parse(&bytes) {
+                // What the contract is asked would be encoded for another one.
+                Ok(Bundle {
+                    code_hash: found, ..
+                }) if found != code_hash => Err(BookError::OtherCode { path, found }),
+                Ok(bundle) => Ok(bundle),
+                Err(source) => Err(BookError::Damaged { path, source }),
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(BookError::NoBundle(code_hash))
             }
@@ -311,6 +324,17 @@ mod tests {
         assert_eq!(book.bundle(hash).unwrap().name, "token");
         book.keep_bundle(hash, b"{}").unwrap();
         assert!(matches!(book.bundle(hash), Err(BookError::Damaged { .. })));
+    }
+
+    #[test]
+    fn the_bundle_of_other_code_is_not_taken_for_the_right_one() {
+        let (_folder, book) = book();
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/artifacts/token.contract");
+        let (asked, bytes) = (Hash::repeat_byte(4), fs::read(path).unwrap());
+        book.keep_bundle(asked, &bytes).unwrap();
+        let refused = book.bundle(asked).unwrap_err();
+        assert!(matches!(refused, BookError::OtherCode { .. }), "{refused}");
     }
 
     #[test]

@@ -60,11 +60,13 @@ pub(crate) fn serve(listener: TcpListener, service: Arc<Service>) -> std::io::Re
         .set_config(config)
         .set_http_middleware(ServiceBuilder::new().layer(cors))
         .build_from_tcp(listener)?;
-    let methods = methods(Api(service)).map_err(std::io::Error::other)?;
+    let methods = methods(service).map_err(std::io::Error::other)?;
     Ok(server.start(methods))
 }
 
-fn methods(api: Api) -> Result<RpcModule<()>, RegisterMethodError> {
+/// All methods.
+pub(crate) fn methods(service: Arc<Service>) -> Result<RpcModule<()>, RegisterMethodError> {
+    let api = Api(service);
     let mut module = RpcModule::new(());
     module.merge(AuthorServer::into_rpc(api.clone()))?;
     module.merge(ChainServer::into_rpc(api.clone()))?;
