@@ -11,5 +11,5 @@ use phat_fuzzing::short;
 
 #[test]
 fn whatever_is_submitted_pool_and_blocks_stand_it_and_what_must_hold_holds() {
-    short::run(targets::extrinsic, 600, 160, 6);
+    short::run(targets::extrinsic, 600, 160, 10);
 }

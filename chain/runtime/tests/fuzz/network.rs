@@ -172,7 +172,7 @@ fn begin_contracts_and_stake() {
         OPERATOR,
         pallet_phat_clusters::Call::set_policy {
             cluster_id: cluster(2),
-            permission: ClusterPermission::Public,
+            permission: ClusterPermission::OnlyOwner(OPERATOR.to_account_id()),
             policy: Policy {
                 fee_model: FeeModel::PayPerWeight,
                 ..Policy::default()

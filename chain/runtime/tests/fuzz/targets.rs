@@ -5,7 +5,7 @@ use crate::network::{
     AMOUNT, BYSTANDER, GENESIS, OPERATOR, block, cluster, cluster_key, contract, evidence,
     must_hold, state, worker, worker_id,
 };
-use crate::values::Maker;
+use crate::values::{Maker, Names};
 use codec::{DecodeLimit, Encode};
 use frame_support::MAX_EXTRINSIC_DEPTH;
 use frame_support::storage::{TransactionOutcome, unhashed, with_transaction_unchecked};
@@ -17,7 +17,6 @@ use phat_primitives::report::Payload;
 use phat_runtime::*;
 use polkadot_sdk::*;
 use scale_info::{MetaType, PortableRegistry, Registry, TypeDef};
-use sp_core::Pair;
 use sp_io::TestExternalities;
 use sp_keyring::Sr25519Keyring;
 use sp_runtime::generic::{Era, Preamble};
@@ -41,7 +40,7 @@ struct Chain {
     /// [`RuntimeCall`], and [`Payload`], among the types.
     call: u32,
     payload: u32,
-    names: Vec<[u8; 32]>,
+    names: Vec<Names>,
 }
 
 thread_local! {
@@ -59,11 +58,21 @@ impl Chain {
             (types.into(), call, payload)
         });
         let accounts = SENDERS.iter().chain([&BYSTANDER]);
-        let mut names: Vec<_> = accounts.map(|who| who.to_raw_public()).collect();
-        names.extend([1, 2, 3].map(|number| worker_id(number).0));
-        names.extend([1, 2, 3].map(|number| cluster(number).0));
-        names.extend([&b"made"[..], b"ordered", b"never"].map(|salt| contract(salt).0));
-        names.extend([[0; 32], GENESIS.0, presets::DEVELOPMENT_MEASUREMENT]);
+        let names = vec![
+            ("worker", [1, 2, 3].map(|number| worker_id(number).0).into()),
+            ("cluster", [2, 1, 3].map(|number| cluster(number).0).into()),
+            (
+                "contract",
+                [&b"made"[..], b"ordered", b"never"]
+                    .map(|salt| contract(salt).0)
+                    .into(),
+            ),
+            ("dest", accounts.map(|who| who.to_raw_public()).collect()),
+            (
+                "",
+                vec![[0; 32], GENESIS.0, presets::DEVELOPMENT_MEASUREMENT],
+            ),
+        ];
         Self {
             state,
             types,
@@ -93,7 +102,7 @@ impl Chain {
         let pallet = input.choose(&pallets);
         let mut bytes = vec![pallet.index];
         for field in &pallet.fields {
-            self.maker().value(input, field.ty.id, 0, &mut bytes);
+            self.maker().value(input, field.ty.id, ("", 0), &mut bytes);
         }
         bytes
     }
@@ -103,12 +112,13 @@ impl Chain {
             true => MAX_REPORT_PAYLOADS as usize + 2,
             false => 3,
         };
+        let count = input.below(most + 1);
         let payload = |_| {
             let mut bytes = Vec::new();
-            self.maker().value(input, self.payload, 0, &mut bytes);
+            self.maker().value(input, self.payload, ("", 0), &mut bytes);
             decode(&bytes)
         };
-        (0..input.below(most + 1)).filter_map(payload).collect()
+        (0..count).filter_map(payload).collect()
     }
 
     /// Makes good, most of the time, what must be signed inside a call.
@@ -157,12 +167,14 @@ impl Chain {
     /// A transaction: signed by somebody, authorised by what is in it, or bare; perhaps with other bytes
     /// in some places.
     fn any_extrinsic(&self, input: &mut Input<'_>) -> Option<Vec<u8>> {
+        // First what decides most: later there may be no bytes left.
+        let sender = *input.choose(&SENDERS);
+        let shape = input.byte() % 16;
         let mut bytes = self.any_call(input);
         if input.one_in(8) {
             input.bend_often(&mut bytes, 2);
         }
         let mut call: RuntimeCall = decode(&bytes)?;
-        let sender = *input.choose(&SENDERS);
         self.sign_inside(input, sender, &mut call);
         let authorised = matches!(
             call,
@@ -172,10 +184,10 @@ impl Chain {
                         | pallet_phat_clusters::Call::private_contract_ready { .. }
                 )
         );
-        let mut bytes = match (authorised, input.byte() % 16) {
-            (_, 0) => UncheckedExtrinsic::new_bare(call).encode(),
-            (_, 1) => UncheckedExtrinsic::new_bare_legacy(call).encode(),
-            (true, 2..14) | (false, 2) => {
+        let mut bytes = match (authorised, shape) {
+            (_, 14) => UncheckedExtrinsic::new_bare(call).encode(),
+            (_, 15) => UncheckedExtrinsic::new_bare_legacy(call).encode(),
+            (true, 0..12) | (false, 13) => {
                 UncheckedExtrinsic::new_transaction(call, extension()).encode()
             }
             _ => {

@@ -9,26 +9,37 @@ use sp_core::U256;
 /// Levels of a value, after which everything is the first of its choices, and lists are empty.
 const MAX_DEPTH: usize = 24;
 
+/// What fields that are called like this may hold: the names of what there is.
+pub(crate) type Names = (&'static str, Vec<[u8; 32]>);
+
 /// Makes values of the types in a registry.
 pub(crate) struct Maker<'a> {
     pub(crate) types: &'a PortableRegistry,
-    /// What 32 bytes may be: the names of what there is.
-    pub(crate) names: &'a [[u8; 32]],
+    /// What 32 bytes may be.
+    pub(crate) names: &'a [Names],
     /// What large numbers may be.
     pub(crate) amounts: &'a [u128],
 }
 
 impl Maker<'_> {
-    /// Appends a value of this type, as SCALE.
-    pub(crate) fn value(&self, input: &mut Input<'_>, id: u32, depth: usize, out: &mut Vec<u8>) {
-        let of = |input: &mut Input<'_>, id: u32, out: &mut Vec<u8>| {
-            self.value(input, id, depth + 1, out);
+    /// Appends a value of this type, as SCALE. It is in a field of this name, so many levels down.
+    pub(crate) fn value(
+        &self,
+        input: &mut Input<'_>,
+        id: u32,
+        (field, depth): (&str, usize),
+        out: &mut Vec<u8>,
+    ) {
+        // What has no name is meant by the name around it.
+        let of = |input: &mut Input<'_>, id: u32, name: Option<&String>, out: &mut Vec<u8>| {
+            let name = name.map_or(field, String::as_str);
+            self.value(input, id, (name, depth + 1), out);
         };
         let deep = depth > MAX_DEPTH;
         match &self.types.resolve(id).unwrap().type_def {
             TypeDef::Composite(composite) => {
                 for field in &composite.fields {
-                    of(input, field.ty.id, out);
+                    of(input, field.ty.id, field.name.as_ref(), out);
                 }
             }
             TypeDef::Variant(variants) => {
@@ -41,7 +52,7 @@ impl Maker<'_> {
                 };
                 out.push(variant.index);
                 for field in &variant.fields {
-                    of(input, field.ty.id, out);
+                    of(input, field.ty.id, field.name.as_ref(), out);
                 }
             }
             TypeDef::Sequence(list) => {
@@ -52,21 +63,21 @@ impl Maker<'_> {
                 let len = if deep { 0 } else { input.below(most + 1) };
                 Compact(len as u32).encode_to(out);
                 for _ in 0..len {
-                    of(input, list.type_param.id, out);
+                    of(input, list.type_param.id, None, out);
                 }
             }
             TypeDef::Array(array) => {
                 if array.len == 32 && self.is_byte(array.type_param.id) {
-                    out.extend_from_slice(input.choose(self.names));
+                    out.extend_from_slice(self.name(input, field));
                     return;
                 }
                 for _ in 0..array.len {
-                    of(input, array.type_param.id, out);
+                    of(input, array.type_param.id, None, out);
                 }
             }
             TypeDef::Tuple(tuple) => {
                 for field in &tuple.fields {
-                    of(input, field.id, out);
+                    of(input, field.id, None, out);
                 }
             }
             TypeDef::Primitive(primitive) => {
@@ -87,6 +98,16 @@ impl Maker<'_> {
             }
             TypeDef::BitSequence(_) => out.push(0),
         }
+    }
+
+    /// A name: of what the field is about, or any other.
+    fn name(&self, input: &mut Input<'_>, field: &str) -> &[u8; 32] {
+        let about = self.names.iter().find(|(word, _)| field.contains(word));
+        let (_, names) = match about {
+            Some(names) if !input.one_in(6) => names,
+            _ => input.choose(self.names),
+        };
+        input.choose(names)
     }
 
     fn is_byte(&self, id: u32) -> bool {

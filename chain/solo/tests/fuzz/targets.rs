@@ -8,7 +8,6 @@ use phat_runtime::{Hash, signed_extrinsic};
 use phat_solo::{Authority, Stepped, genesis};
 use polkadot_sdk::*;
 use serde_json::{Value, json};
-use sp_core::Pair;
 use sp_keyring::Sr25519Keyring;
 use tokio::runtime::Runtime;
 
@@ -98,8 +97,9 @@ fn good(genesis: Hash) -> Vec<(&'static str, Value)> {
     let alice = Sr25519Keyring::Alice;
     let extrinsic = hex(signed_extrinsic(&alice.pair(), call.into(), 0, genesis));
     let account = alice.to_account_id();
-    let key = hex(frame_system::Account::<phat_runtime::Runtime>::hashed_key_for(&account));
-    let prefix = hex(sp_core::twox_128(b"System"));
+    let key = frame_system::Account::<phat_runtime::Runtime>::hashed_key_for(&account);
+    // That of the pallet's whole storage.
+    let (prefix, key) = (hex(&key[..16]), hex(&key));
     let address = account.to_string();
     vec![
         ("chain_getBlock", json!([at])),
@@ -146,7 +146,7 @@ pub(crate) fn rpc(data: &[u8]) -> bool {
         let (mut method, params) = input.choose(&chain.good).clone();
         let whole = !input.one_in(4);
         if input.one_in(6) {
-            method = input.choose(&chain.methods);
+            method = *input.choose::<&str>(&chain.methods);
         }
         let mut request = request(method, params);
         for _ in 0..input.below(if whole { 3 } else { 1 }) {

@@ -1,0 +1,4 @@
+//! libFuzzer on JSON-RPC requests.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| phat_chain_fuzz::rpc(data));
