@@ -2,7 +2,7 @@
 //!
 //! A target takes any bytes, makes one case of them, and panics if anything that must hold does not.
 //! It answers whether the case got through: what was made is accepted somewhere. The targets stand
-//! beside the tests of the crate that they are about (`tests/fuzz/targets.rs`), where a short run of
+//! beside the tests of the crate that they are about (`tests/fuzz`), where a short run of
 //! each is a test; `fuzz` at the root of the repository runs them on bytes that libFuzzer finds.
 //!
 //! | module | what it holds |

@@ -12,5 +12,5 @@ use phat_fuzzing::short;
 
 #[test]
 fn whatever_becomes_of_the_users_book_a_name_means_what_is_written_and_code_has_its_bundle() {
-    short::run(targets::book, 400, 120, 10);
+    short::run(targets::book, 100, 120, 10);
 }
