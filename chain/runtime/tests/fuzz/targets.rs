@@ -10,7 +10,7 @@ use codec::{DecodeLimit, Encode};
 use frame_support::MAX_EXTRINSIC_DEPTH;
 use frame_support::storage::{TransactionOutcome, unhashed, with_transaction_unchecked};
 use frame_support::traits::fungible::Inspect;
-use phat_crypto::contexts;
+use phat_crypto::{Keypair, contexts};
 use phat_fuzzing::{Input, Repeatable};
 use phat_primitives::limits::MAX_REPORT_PAYLOADS;
 use phat_primitives::report::Payload;
@@ -127,6 +127,9 @@ impl Chain {
         if input.one_in(8) {
             return;
         }
+        // Whose key it is signed with: the right one, or that of nobody here.
+        let forged = input.one_in(6);
+        let signer = |right: Keypair| if forged { worker(9) } else { right };
         match call {
             RuntimeCall::PhalaRegistry(pallet_phat_registry::Call::register_worker {
                 evidence: shown,
@@ -141,7 +144,7 @@ impl Chain {
                     (report.genesis, report.sequence) = (GENESIS, 0);
                 }
                 signed.signature =
-                    worker(number).sign(contexts::REPORT, &report.encode(), &mut random);
+                    signer(worker(number)).sign(contexts::REPORT, &report.encode(), &mut random);
             }
             RuntimeCall::PhalaPhatContracts(pallet_phat_clusters::Call::contract_ready {
                 signed,
@@ -150,7 +153,7 @@ impl Chain {
                 statement.cluster = cluster(1 + input.below(2) as u64);
                 let message = statement.encode();
                 signed.signature =
-                    cluster_key().sign(contexts::CONTRACT_READY, &message, &mut random);
+                    signer(cluster_key()).sign(contexts::CONTRACT_READY, &message, &mut random);
             }
             RuntimeCall::PhalaPhatContracts(
                 pallet_phat_clusters::Call::private_contract_ready { signed },
@@ -158,7 +161,7 @@ impl Chain {
                 signed.statement.ready.cluster = cluster(1 + input.below(2) as u64);
                 let message = signed.statement.encode();
                 let context = contexts::PRIVATE_CONTRACT_READY;
-                signed.signature = cluster_key().sign(context, &message, &mut random);
+                signed.signature = signer(cluster_key()).sign(context, &message, &mut random);
             }
             _ => {}
         }
