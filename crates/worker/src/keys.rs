@@ -312,6 +312,13 @@ impl Keyring {
         self.set_masters(masters, writes);
     }
 
+    /// The master keys that the chain knows. One more may have been made, and become another gatekeeper's
+    /// if that is faster: nothing may come from it until then.
+    fn announced_masters(&self) -> &[Keypair] {
+        let announced = self.masters.len().min(self.gatekeepers.publics.len());
+        self.masters.get(..announced).unwrap_or_default()
+    }
+
     /// The public half of the master key that this worker has made and the chain waits for. It is said
     /// until the chain knows it: nobody else can, and the chain refuses it while this worker is out of
     /// service.
@@ -408,7 +415,9 @@ impl Keyring {
                 Some(cluster) => {
                     if bunch.as_ref().is_none_or(|(known, _)| *known != cluster) {
                         bunch = records::cluster(snapshot, &cluster)?
-                            .and_then(|record| Bunch::derive(&self.masters, &cluster, &record))
+                            .and_then(|record| {
+                                Bunch::derive(self.announced_masters(), &cluster, &record)
+                            })
                             .map(|keys| (cluster, keys));
                     }
                     bunch
@@ -430,10 +439,8 @@ impl Keyring {
         if worker == self.id() || self.masters.len() < self.gatekeepers.publics.len() {
             return None;
         }
-        // It may have made one more that the chain does not know yet.
-        let announced = self.masters.iter().take(self.gatekeepers.publics.len());
         let keys = (0u32..)
-            .zip(announced)
+            .zip(self.announced_masters())
             .map(|(generation, master)| {
                 let data = generation.to_le_bytes();
                 seal(

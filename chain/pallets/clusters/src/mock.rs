@@ -137,6 +137,11 @@ pub(crate) fn chain() -> TestExternalities {
             register(number);
         }
         Registry::add_gatekeeper(RawOrigin::Root.into(), worker(1)).unwrap();
+        let made = Payload::MasterKey {
+            generation: 0,
+            public: [6; 32],
+        };
+        Registry::on_payload(&worker(1), &made).unwrap();
         ordered();
         Clusters::set_pink_system_code(
             RawOrigin::Root.into(),

@@ -112,6 +112,12 @@ impl<T: Config> Pallet<T> {
             WorkerCluster::<T>::get(worker) == Some(cluster),
             Error::<T>::WorkerNotInCluster
         );
+        // It comes from a master key that the chain knows. One that is being made may still be another's.
+        ensure!(
+            Registry::<T>::generations_held(reporter)
+                > TransportEpochs::<T>::get(cluster).generation,
+            pallet_phat_registry::Error::<T>::NoMasterKey
+        );
         let newest = delivery.transport.last().ok_or(Error::<T>::StaleKey)?;
         let (epoch, transport) = (newest.epoch, newest.public);
         ensure!(

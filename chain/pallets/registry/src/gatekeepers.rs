@@ -157,11 +157,7 @@ impl<T: Config> Pallet<T> {
         Self::ensure_gatekeeper(&recipient)?;
         let generations = delivery.keys.len() as u32;
         // Two gatekeepers may both have sent them, or a newer key was made meanwhile.
-        let held = Gatekeepers::<T>::get()
-            .iter()
-            .find(|known| known.worker == recipient)
-            .map_or(0, |known| known.generations);
-        if generations <= held {
+        if generations <= Self::generations_held(&recipient) {
             return Ok(());
         }
         ensure!(
@@ -172,6 +168,14 @@ impl<T: Config> Pallet<T> {
         Messages::<T>::push(Message::MasterKeysDelivered(delivery))?;
         Self::deposit_event(Event::MasterKeysDelivered { worker: recipient });
         Ok(())
+    }
+
+    /// Number of generations, from 0 on, whose master keys this gatekeeper holds.
+    pub fn generations_held(worker: &WorkerId) -> u32 {
+        Gatekeepers::<T>::get()
+            .iter()
+            .find(|known| known.worker == *worker)
+            .map_or(0, |known| known.generations)
     }
 
     fn holds(worker: &WorkerId, generations: u32) {

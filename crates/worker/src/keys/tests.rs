@@ -198,6 +198,29 @@ fn a_master_key_is_told_of_until_the_chain_knows_it_and_only_then_sent_on() {
 }
 
 #[test]
+fn nothing_comes_from_a_master_key_that_the_chain_does_not_know() {
+    let mut peers = network();
+    let maker = peers[0].id();
+    let wanted = Message::MasterKeyWanted {
+        generation: 1,
+        maker,
+    };
+    all(&mut peers, 5, &wanted);
+    let member = peers[1].id();
+    created(&mut peers, 5, vec![member], 1);
+    let said = peers[0].due(5);
+    let [Payload::MasterKey { public, .. }] = said[..] else {
+        panic!("it tells of its key and sends none: {said:?}");
+    };
+    let made = Message::MasterKeyMade {
+        generation: 1,
+        public,
+    };
+    all(&mut peers, 6, &made);
+    assert!(matches!(peers[0].due(6)[..], [Payload::ClusterKey { .. }]));
+}
+
+#[test]
 fn a_worker_that_is_asked_a_second_time_tells_of_the_key_that_it_has_made() {
     let mut peers = network();
     let (first, second) = (peers[0].id(), peers[1].id());

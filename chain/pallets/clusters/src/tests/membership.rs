@@ -10,7 +10,10 @@ use pallet_phat_registry::OnService;
 use phat_primitives::{
     AccountId as RawAccount, Hash, WorkerId, blake2_256, ids,
     limits::{MAX_CLUSTER_WORKERS, MAX_CODE_LEN},
-    message::{ClusterMessage, KeyDelivery, Message, SealedKey, TransportDelivery, TransportEpoch},
+    message::{
+        ClusterMessage, KeyDelivery, MasterKeys, Message, SealedKey, TransportDelivery,
+        TransportEpoch,
+    },
     report::Payload,
 };
 use polkadot_sdk::{
@@ -399,11 +402,37 @@ fn a_key_that_two_gatekeepers_deliver_is_passed_on_once() {
     on_chain(|| {
         assert_ok!(create(1, &[2]));
         assert_ok!(Registry::add_gatekeeper(RawOrigin::Root.into(), worker(4)));
+        let masters = Payload::MasterKeys(MasterKeys {
+            worker: worker(4),
+            keys: vec![secret()],
+        });
+        assert_ok!(Registry::on_payload(&worker(1), &masters));
         ordered();
         assert_ok!(Clusters::on_payload(&worker(4), &key_payload(2, 7)));
         assert_eq!(ordered().len(), 1);
         assert_ok!(Clusters::on_payload(&worker(1), &key_payload(2, 7)));
         assert_eq!(ordered().len(), 0);
+    });
+}
+
+#[test]
+fn a_key_comes_from_a_master_key_that_the_chain_knows() {
+    on_chain(|| {
+        assert_ok!(Registry::rotate_master_key(RawOrigin::Root.into()));
+        assert_ok!(create(1, &[2]));
+        ordered();
+        let early = DispatchError::from(pallet_phat_registry::Error::<Test>::NoMasterKey);
+        // This one was asked to make the key, and may have. Another one may be asked and be faster.
+        assert_noop!(Clusters::on_payload(&worker(1), &key_payload(2, 7)), early);
+        // This one has been sent none.
+        assert_ok!(Registry::add_gatekeeper(RawOrigin::Root.into(), worker(4)));
+        assert_noop!(Clusters::on_payload(&worker(4), &key_payload(2, 7)), early);
+        let made = Payload::MasterKey {
+            generation: 1,
+            public: [5; 32],
+        };
+        assert_ok!(Registry::on_payload(&worker(1), &made));
+        assert_ok!(Clusters::on_payload(&worker(1), &key_payload(2, 7)));
     });
 }
 
