@@ -1,4 +1,4 @@
-//! The worker's [line](Line) to the chain: JSON-RPC over WebSocket. Nothing that comes over it is
+//! The worker's line to the chain: JSON-RPC over WebSocket. Nothing that comes over it is
 //! believed; the [follower](phat_follower) checks it.
 
 pub mod answers;
