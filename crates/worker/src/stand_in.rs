@@ -1,9 +1,11 @@
 //! Stand-ins for what quotes come from, for tests: folders of pipes with somebody at the other end, and
 //! the collateral service.
 
+#[path = "../../attestation/tests/common/mod.rs"]
+mod samples;
+
 use axum::{Router, extract::Request, http::HeaderMap, response::IntoResponse};
 use phat_attestation::quote::Collateral;
-use serde_json::Value;
 use std::{
     fs,
     io::Read,
@@ -16,12 +18,8 @@ use std::{
     thread,
 };
 
-pub(crate) const SGX_QUOTE: &[u8] = include_bytes!("../../attestation/tests/samples/sgx_quote");
-pub(crate) const TDX_QUOTE: &[u8] = include_bytes!("../../attestation/tests/samples/tdx_quote");
-const SGX_COLLATERAL: &str =
-    include_str!("../../attestation/tests/samples/sgx_quote_collateral.json");
-const TDX_COLLATERAL: &str =
-    include_str!("../../attestation/tests/samples/tdx_quote_collateral.json");
+pub(crate) const SGX_QUOTE: &[u8] = samples::SGX.quote;
+pub(crate) const TDX_QUOTE: &[u8] = samples::TDX.quote;
 /// 2025-06-20: when the collateral is good.
 pub(crate) const GOOD_MS: u64 = 1_750_377_600_000;
 
@@ -90,24 +88,9 @@ pub(crate) fn tsm(answers: u32, next: fn(u64) -> u64) -> tempfile::TempDir {
 
 /// The collateral of the sample quotes.
 pub(crate) fn collateral(tdx: bool) -> Collateral {
-    let json: Value = serde_json::from_str(match tdx {
-        true => TDX_COLLATERAL,
-        false => SGX_COLLATERAL,
-    })
-    .unwrap();
-    let text = |name: &str| json[name].as_str().unwrap().to_owned();
-    let bytes = |name: &str| hex::decode(text(name)).unwrap();
-    Collateral {
-        pck_crl_issuer_chain: text("pck_crl_issuer_chain"),
-        root_ca_crl: bytes("root_ca_crl"),
-        pck_crl: bytes("pck_crl"),
-        tcb_info_issuer_chain: text("tcb_info_issuer_chain"),
-        tcb_info: text("tcb_info"),
-        tcb_info_signature: bytes("tcb_info_signature"),
-        qe_identity_issuer_chain: text("qe_identity_issuer_chain"),
-        qe_identity: text("qe_identity"),
-        qe_identity_signature: bytes("qe_identity_signature"),
-        pck_certificate_chain: None,
+    match tdx {
+        true => samples::TDX.collateral(),
+        false => samples::SGX.collateral(),
     }
 }
 

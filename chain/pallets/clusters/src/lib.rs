@@ -362,7 +362,7 @@ pub mod pallet {
             state_root: Hash,
         },
         /// More than half of a cluster's workers reported a withdrawal that the cluster's account
-        /// cannot pay. It goes on waiting.
+        /// cannot pay, or whose decision has no room in the block. It waits for the next report of it.
         WithdrawalUnpaid {
             cluster: ClusterId,
             number: MessageNumber,

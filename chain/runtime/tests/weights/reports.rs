@@ -1,13 +1,13 @@
 //! Payloads of reports, each at its most.
 
+#[path = "../../../../crates/attestation/tests/common/mod.rs"]
+mod samples;
+
 use crate::{network::*, registry};
 use codec::Encode;
 use pallet_phat_clusters::{Credit, PendingWithdrawal, Slice};
 use pallet_phat_messages::OnReport;
-use phat_attestation::{
-    Evidence,
-    quote::{Collateral, QuoteEvidence},
-};
+use phat_attestation::{Evidence, quote::QuoteEvidence};
 use phat_primitives::{
     Hash,
     credit::{CreditReport, SliceUse},
@@ -21,9 +21,8 @@ use phat_primitives::{
 };
 use phat_runtime::*;
 use phat_weighing::Figures;
-use polkadot_sdk::{
-    frame_support::{BoundedVec, dispatch::DispatchResult, storage::with_storage_layer},
-    sp_core::bytes::from_hex,
+use polkadot_sdk::frame_support::{
+    BoundedVec, dispatch::DispatchResult, storage::with_storage_layer,
 };
 
 type Handlers = <Runtime as pallet_phat_messages::Config>::OnReport;
@@ -309,27 +308,9 @@ pub(crate) fn weigh(figures: &mut Figures) {
 
 /// Evidence of worker 0 with the quote of a real machine, which was not made for it.
 fn quote() -> Evidence {
-    const QUOTE: &[u8] = include_bytes!("../../../../crates/attestation/tests/samples/sgx_quote");
-    const COLLATERAL: &str =
-        include_str!("../../../../crates/attestation/tests/samples/sgx_quote_collateral.json");
-    let json: serde_json::Value = serde_json::from_str(COLLATERAL).unwrap();
-    let text = |name: &str| json[name].as_str().unwrap().to_owned();
-    let bytes = |name: &str| from_hex(&text(name)).unwrap();
-    let collateral = Collateral {
-        pck_crl_issuer_chain: text("pck_crl_issuer_chain"),
-        root_ca_crl: bytes("root_ca_crl"),
-        pck_crl: bytes("pck_crl"),
-        tcb_info_issuer_chain: text("tcb_info_issuer_chain"),
-        tcb_info: text("tcb_info"),
-        tcb_info_signature: bytes("tcb_info_signature"),
-        qe_identity_issuer_chain: text("qe_identity_issuer_chain"),
-        qe_identity: text("qe_identity"),
-        qe_identity_signature: bytes("qe_identity_signature"),
-        pck_certificate_chain: None,
-    };
     Evidence::Sgx(QuoteEvidence {
         claims: registry::claims(0),
-        quote: QUOTE.to_vec(),
-        collateral,
+        quote: samples::SGX.quote.to_vec(),
+        collateral: samples::SGX.collateral(),
     })
 }

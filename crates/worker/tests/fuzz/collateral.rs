@@ -2,7 +2,11 @@
 //! this file runs the target on random bytes, libFuzzer (`fuzz` at the root) on bytes that find new
 //! paths.
 
+#[path = "../../../attestation/tests/common/mod.rs"]
+mod known;
+
 use codec::Decode;
+use known::{SGX, TDX};
 use phat_attestation::quote::{Collateral, appraise};
 use phat_fuzzing::{Input, json::place};
 use phat_worker::collateral::Pccs;
@@ -63,37 +67,12 @@ thread_local! {
     static SERVICE: Service = Service::start();
 }
 
-fn sample(quote: &'static [u8], collateral: &str) -> Sample {
-    let json: Value = serde_json::from_str(collateral).unwrap();
-    let text = |name: &str| json[name].as_str().unwrap().to_owned();
-    let bytes = |name: &str| hex::decode(text(name)).unwrap();
-    let collateral = Collateral {
-        pck_crl_issuer_chain: text("pck_crl_issuer_chain"),
-        root_ca_crl: bytes("root_ca_crl"),
-        pck_crl: bytes("pck_crl"),
-        tcb_info_issuer_chain: text("tcb_info_issuer_chain"),
-        tcb_info: text("tcb_info"),
-        tcb_info_signature: bytes("tcb_info_signature"),
-        qe_identity_issuer_chain: text("qe_identity_issuer_chain"),
-        qe_identity: text("qe_identity"),
-        qe_identity_signature: bytes("qe_identity_signature"),
-        pck_certificate_chain: None,
-    };
-    Sample { quote, collateral }
-}
-
 impl Service {
     fn start() -> Self {
-        let samples = [
-            sample(
-                include_bytes!("../../../attestation/tests/samples/sgx_quote"),
-                include_str!("../../../attestation/tests/samples/sgx_quote_collateral.json"),
-            ),
-            sample(
-                include_bytes!("../../../attestation/tests/samples/tdx_quote"),
-                include_str!("../../../attestation/tests/samples/tdx_quote_collateral.json"),
-            ),
-        ];
+        let samples = [SGX, TDX].map(|known| Sample {
+            quote: known.quote,
+            collateral: known.collateral(),
+        });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
